@@ -1,0 +1,138 @@
+import { styleText } from "node:util";
+import type { LedgerEntry } from "@holdfast/core";
+
+/** Each entry with its seq, kind and name, and a divider where another process took over. */
+export function printTimeline(runId: string, entries: readonly LedgerEntry[]): void {
+  console.log(`\n${paint("bold", `Timeline of ${runId}`)}\n`);
+  console.log(paint("dim", `${"seq".padStart(5)}${"ms".padStart(7)}  ${"kind".padEnd(13)}name`));
+  const names = new Map<string, string>(); // by step: a doubt and its resolution say only which step they mean
+  for (const entry of entries) {
+    if (entry.kind === "intent") names.set(entry.step, entry.name);
+    if (entry.kind === "takeover" && entry.after !== "start") console.log(divider(entry.after));
+    const name = nameOf(entry) ?? ("step" in entry ? (names.get(entry.step) ?? entry.step) : "");
+    const ms = entry.at.getTime() - (entries[0]?.at.getTime() ?? 0);
+    const place = `${String(entry.seq).padStart(5)}${String(ms).padStart(7)}`;
+    const what = cut(saying(entry), width - 44);
+    console.log(
+      `${paint("dim", place)}  ${paint(styles[entry.kind], entry.kind.padEnd(13))}${name.padEnd(22)}  ${what}`,
+    );
+  }
+}
+
+const width = Math.max(80, process.stdout.columns ?? 110);
+
+const styles: Record<LedgerEntry["kind"], Style> = {
+  start: "bold",
+  takeover: "magenta",
+  intent: "yellow",
+  observation: "green",
+  refusal: "red",
+  doubt: "red",
+  resolution: "cyan",
+  question: "cyan",
+  answer: "cyan",
+  command: "cyan",
+  note: "dim",
+  outcome: "bold",
+};
+
+function divider(after: string): string {
+  const text = `── another process takes over, after a ${after} `;
+  return paint("magenta", text.padStart(text.length + 2).padEnd(width, "─"));
+}
+
+function nameOf(entry: LedgerEntry): string | undefined {
+  switch (entry.kind) {
+    case "start":
+      return entry.agent;
+    case "takeover":
+      return entry.worker;
+    case "intent":
+    case "observation":
+    case "refusal":
+      return entry.name;
+    case "note":
+      return entry.note;
+    case "outcome":
+      return entry.status;
+    default:
+      return undefined;
+  }
+}
+
+/** What there is to say of an entry beyond its name, in a line. */
+function saying(entry: LedgerEntry): string {
+  switch (entry.kind) {
+    case "start":
+      return show(entry.input);
+    case "takeover":
+      return `epoch ${entry.epoch}`;
+    case "intent":
+      return `${entry.effect}  ${show(entry.input)}  key ${entry.key.slice(0, 11)}…`;
+    case "observation":
+      if ("error" in entry) return `threw ${show(entry.error)}`;
+      return entry.call === "model" ? answered(entry.output) : `→ ${show(entry.output)}`;
+    case "doubt":
+      return entry.why;
+    case "resolution":
+      return `${entry.happened ? "happened" : "did not happen"}, says ${entry.by}`;
+    case "outcome":
+      return "error" in entry ? show(entry.error) : show(entry.value);
+    default:
+      return "";
+  }
+}
+
+/** A model's answer as the AI SDK's provider interface has it: the tool calls it asks for, else its text. */
+function answered(output: unknown): string {
+  const { content = [] } = output as { content?: { type: string; toolName?: string; text?: string }[] };
+  const calls = content.filter((part) => part.type === "tool-call").map((part) => part.toolName);
+  const text = content.map((part) => part.text ?? "").join("");
+  return calls.length > 0 ? `asks for ${calls.join(", ")}` : show(text);
+}
+
+const show = (value: unknown): string => (value === undefined ? "" : JSON.stringify(value));
+
+const cut = (text: string, length: number): string =>
+  text.length > length ? `${text.slice(0, length - 1)}…` : text;
+
+export interface Summary {
+  readonly status: string;
+  readonly paid: number;
+  readonly replayed: number;
+  readonly attempts: number;
+  readonly refunds: number;
+  readonly mails: number;
+}
+
+/** Label and number stand side by side, aligned at the colon. */
+export function printSummary(summary: Summary): void {
+  const labels: Record<keyof Summary, string> = {
+    status: "status",
+    paid: "model calls paid",
+    replayed: "model calls replayed",
+    attempts: "dispatch attempts",
+    refunds: "refunds",
+    mails: "e-mails",
+  };
+  console.log();
+  for (const name of Object.keys(labels) as (keyof Summary)[]) {
+    console.log(`${labels[name].padStart(22)}: ${summary[name]}`);
+  }
+  console.log();
+}
+
+const startedAt = performance.now();
+
+/** One line of what goes on between the processes. */
+export function say(who: string, what: string): void {
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(2);
+  console.log(`${paint("dim", `${seconds.padStart(6)} s`)}  ${paint("bold", who.padEnd(10))}${what}`);
+}
+
+type Style = NonNullable<Parameters<typeof styleText>[0]>;
+
+/** styleText asks the terminal: no colour in a pipe, nor where NO_COLOR is set. */
+function paint(style: Style, text: string): string {
+  return styleText(style, text, { stream: process.stdout });
+}

@@ -1,0 +1,47 @@
+import type { Hold } from "./hold.ts";
+import { drive, failLike, inLane } from "./lane.ts";
+import { abortedBy, bind, type Options, type Sdk } from "./options.ts";
+
+interface Agent {
+  generate(options: Options): unknown;
+  stream(options: Options): unknown;
+}
+
+export type AgentClass = new (settings: Options) => Agent;
+
+/**
+ * The same agent class, its calls held. An agent is made once and called in many runs, and what it calls is the SDK's
+ * own, not ours: so each call is made by an agent of its own, of the same settings, bound to the call.
+ */
+export function holdAgent(Base: AgentClass, sdk: Sdk): AgentClass {
+  class Held extends Base {
+    readonly #settings: Options;
+
+    constructor(settings: Options) {
+      super(settings);
+      this.#settings = settings;
+    }
+
+    override generate(options: Options) {
+      const outside = () => super.generate(options);
+      const inside = (hold: Hold) => this.#bound(hold).generate(this.#options(options, hold));
+      return failLike(super.generate, () => inLane({ name: "agent.generate", outside, inside }));
+    }
+
+    override stream(options: Options) {
+      const outside = () => super.stream(options);
+      const inside = (hold: Hold) => drive(this.#bound(hold).stream(this.#options(options, hold)), hold);
+      return failLike(super.stream, () => inLane({ name: "agent.stream", outside, inside }));
+    }
+
+    #bound(hold: Hold): Agent {
+      return new Base(bind(this.#settings, hold, sdk));
+    }
+
+    #options(options: Options, hold: Hold): Options {
+      const signal = options["abortSignal"] ?? this.#settings["abortSignal"];
+      return { ...bind(options, hold, sdk), abortSignal: abortedBy(signal, hold) };
+    }
+  }
+  return Object.defineProperty(Held, "name", { value: Base.name });
+}

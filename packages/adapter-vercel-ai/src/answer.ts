@@ -1,0 +1,49 @@
+import type { EmittedCall, Usage } from "@holdfast/core";
+import { type Generated, isToolCall, type Part, type ResponseMetadata } from "./language-model.ts";
+
+/** The answer as it is recorded. */
+export function complete(answer: Generated, modelId: string): Generated {
+  const response = slim(answer).response;
+  return { ...answer, request: {}, response: { ...response, ...missing(response, modelId) } };
+}
+
+/**
+ * Without the request and the body of the response: they repeat the whole conversation, and a run would grow with the
+ * square of its length.
+ */
+export function slim({ response }: { readonly response?: ResponseMetadata | undefined }) {
+  const { body: _body, ...rest } = response ?? {};
+  return { request: {}, response: rest };
+}
+
+/** What the provider did not say of its answer. The SDK would make it up, anew in every execution. */
+export function missing(response: ResponseMetadata, modelId: string): ResponseMetadata {
+  return {
+    ...(response.id === undefined && { id: crypto.randomUUID() }),
+    ...(response.timestamp === undefined && { timestamp: new Date() }),
+    ...(response.modelId === undefined && { modelId }),
+  };
+}
+
+/** The tool calls that an answer asks the SDK for. */
+export function emittedBy(parts: readonly Part[]): EmittedCall[] {
+  return parts.filter(isToolCall).map(({ toolCallId, toolName, input }) => ({ id: toolCallId, name: toolName, input }));
+}
+
+/** Tokens, in the ledger's shape: from the counts of V3 and V4, which are objects, or of V2, which are numbers. */
+export function usageOf(usage: unknown): Usage | undefined {
+  if (typeof usage !== "object" || usage === null) return undefined;
+  const { inputTokens, outputTokens, cachedInputTokens, reasoningTokens } = usage as Record<string, Count>;
+  return {
+    inputTokens: total(inputTokens),
+    cachedInputTokens: detail(inputTokens, "cacheRead") ?? total(cachedInputTokens),
+    outputTokens: total(outputTokens),
+    reasoningTokens: detail(outputTokens, "reasoning") ?? total(reasoningTokens),
+  };
+}
+
+type Count = number | { readonly [detail: string]: number | undefined } | null | undefined;
+
+const total = (count: Count) => (typeof count === "number" ? count : (count?.["total"] ?? undefined));
+
+const detail = (count: Count, name: string) => (typeof count === "object" ? (count?.[name] ?? undefined) : undefined);

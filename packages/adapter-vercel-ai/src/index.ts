@@ -1,0 +1,4 @@
+export { hf } from "@holdfast/core";
+export { durableMiddleware } from "./middleware.ts";
+export { durableTools } from "./tools.ts";
+export { withDurability } from "./with-durability.ts";

@@ -1,0 +1,33 @@
+import { current, outsideRun } from "@holdfast/core";
+import { type Hold, holdOn } from "./hold.ts";
+
+type Calling<T> = { readonly name: string; readonly outside: () => T; readonly inside: (hold: Hold) => T };
+
+/** One call of the framework, in a lane of its own that is opened at once. Outside a run it is made as it is. */
+export function inLane<T>({ name, outside, inside }: Calling<T>): T {
+  const port = current();
+  if (port) return port.lane(name, () => inside(holdOn(current() ?? port)));
+  outsideRun(name);
+  return outside();
+}
+
+/** What goes wrong in `work` is told as `like` tells it: an async function throws nothing, it rejects. */
+export function failLike<T>(like: unknown, work: () => T): T {
+  if ((like as object).constructor.name !== "AsyncFunction") return work();
+  try {
+    return work();
+  } catch (error) {
+    return Promise.reject(error) as T;
+  }
+}
+
+interface Driven {
+  consumeStream(options: { onError(): void }): PromiseLike<void>;
+}
+
+/** A stream is the run's work: it is driven to its end even if the client reads none of it, or goes away. */
+export function drive<T>(result: T, { port }: Hold): T {
+  const driven = result as Driven | PromiseLike<Driven>;
+  port.keep(Promise.resolve(driven).then((stream) => stream.consumeStream({ onError() {} })));
+  return result;
+}

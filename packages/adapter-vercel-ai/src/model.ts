@@ -1,0 +1,105 @@
+import type { Call, Live } from "@holdfast/core";
+import { complete, emittedBy, usageOf } from "./answer.ts";
+import type { Hold } from "./hold.ts";
+import type { Generated, LanguageModel, ModelRequest, Streamed } from "./language-model.ts";
+import { MARK, originalOf } from "./mark.ts";
+import { record, replay } from "./stream.ts";
+import type { Recording } from "./tape.ts";
+
+/**
+ * The same model, its calls held. A Proxy, and not the SDK's wrapLanguageModel: in ai 6 that one claims V3 for a model
+ * of V2, and token counts are lost.
+ */
+export function holdModel(model: LanguageModel, hold: Hold): LanguageModel {
+  return new Proxy(originalOf(model), {
+    get(target, property) {
+      switch (property) {
+        case MARK:
+          return target;
+        case "doGenerate":
+          return (request: ModelRequest) =>
+            generate(hold, target, request, (live) => target.doGenerate(outgoing(request, live)));
+        case "doStream":
+          return (request: ModelRequest) =>
+            stream(hold, target, request, (live) => target.doStream(outgoing(request, live)));
+        default: {
+          // Of the model itself: what reads #private fields would fail on a Proxy.
+          const value: unknown = Reflect.get(target, property, target);
+          return typeof value === "function" ? value.bind(target) : value;
+        }
+      }
+    },
+  });
+}
+
+/** A model call that answers whole. */
+export function generate(
+  { port }: Hold,
+  model: LanguageModel,
+  request: ModelRequest,
+  dispatch: (live: Live<Generated>) => PromiseLike<Generated>,
+): Promise<Generated> {
+  const call: Call<Generated> = {
+    ...asked("generate", model, request),
+    emits: (answer) => emittedBy(answer.content),
+    usage: (answer) => usageOf(answer.usage),
+  };
+  return port.step(call, async (live) => complete(await dispatch(live), model.modelId));
+}
+
+/** A model call that streams while it is live, and streams again from the record. */
+export async function stream(
+  hold: Hold,
+  model: LanguageModel,
+  request: ModelRequest,
+  dispatch: (live: Live<Recording>) => PromiseLike<Streamed>,
+): Promise<Streamed> {
+  const call: Call<Recording> = {
+    ...asked("stream", model, request),
+    emits: (recording) => emittedBy(recording.parts),
+    usage: (recording) => usageOf(recording.parts.at(-1)?.["usage"]),
+  };
+  const begun = await hold.port.begin(call);
+  if (begun.at === "recorded") return replay(begun.value);
+
+  let answer: Streamed;
+  try {
+    answer = await begun.enter(() => dispatch(begun));
+  } catch (error) {
+    await begun.fail(error);
+    throw error;
+  }
+  return record(answer, begun, hold, model.modelId);
+}
+
+const ASKED = [
+  "prompt",
+  "tools",
+  "toolChoice",
+  "responseFormat",
+  "maxOutputTokens",
+  "temperature",
+  "topP",
+  "topK",
+  "presencePenalty",
+  "frequencyPenalty",
+  "stopSequences",
+  "seed",
+  "reasoning",
+  "providerOptions",
+];
+
+/**
+ * The request as far as it decides the answer: without headers, which carry the SDK's version and trace ids, without
+ * the signal, and without includeRawChunks, which changes nothing that is recorded.
+ */
+function asked(op: "generate" | "stream", { provider, modelId }: LanguageModel, request: ModelRequest) {
+  const input = { op, provider, modelId, ...Object.fromEntries(ASKED.map((field) => [field, request[field]])) };
+  return { kind: "model", name: `${provider}/${modelId}`, input } as const;
+}
+
+/** The request as it goes out. The mark tells durableMiddleware(), further in, that the call is held already. */
+function outgoing<T>(request: ModelRequest, { signal }: Live<T>): ModelRequest {
+  const { abortSignal } = request;
+  return { ...request, [MARK]: true, abortSignal: abortSignal ? AbortSignal.any([abortSignal, signal]) : signal };
+}

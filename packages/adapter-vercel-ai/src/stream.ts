@@ -1,0 +1,72 @@
+import type { Live } from "@holdfast/core";
+import { slim } from "./answer.ts";
+import type { Hold } from "./hold.ts";
+import type { Part, Streamed } from "./language-model.ts";
+import { type Recording, Tape } from "./tape.ts";
+
+/** The recorded stream, as a stream again. */
+export function replay({ parts, rest }: Recording): Streamed {
+  const left = parts.values();
+  const stream = new ReadableStream<Part>({
+    pull(controller) {
+      const next = left.next();
+      if (next.done) controller.close();
+      else controller.enqueue(next.value);
+    },
+  });
+  return { ...rest, stream };
+}
+
+/**
+ * The live stream. Every part goes through as it comes, but the finish waits until the whole is on record. A reader
+ * that goes away stops nothing: the answer is paid for, so it is read to its end and recorded.
+ */
+export function record(answer: Streamed, live: Live<Recording>, hold: Hold, modelId: string): Streamed {
+  const rest = slim(answer);
+  const outlet = openOutlet();
+  hold.port.keep(pump(answer.stream, outlet, new Tape({ live, hold, rest, modelId })));
+  return { ...rest, stream: outlet.stream };
+}
+
+/** A loop of its own: `tee` and `pipeThrough` would stop reading with the reader. */
+async function pump(source: ReadableStream<Part>, outlet: Outlet, tape: Tape): Promise<void> {
+  try {
+    const reader = source.getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      for (const part of await tape.take(value)) outlet.enqueue(part);
+    }
+    await tape.breakOff(new Error("The model's stream ended without a finish."));
+    outlet.close();
+  } catch (error) {
+    await tape.breakOff(error); // first: the SDK may try again as soon as it sees the error
+    outlet.error(error);
+  }
+}
+
+interface Outlet {
+  readonly stream: ReadableStream<Part>;
+  enqueue(part: Part): void;
+  close(): void;
+  error(error: unknown): void;
+}
+
+/** A stream to write to whether or not anybody still reads it. */
+function openOutlet(): Outlet {
+  let reader: ReadableStreamDefaultController<Part> | undefined;
+  const stream = new ReadableStream<Part>({
+    start(controller) {
+      reader = controller;
+    },
+    cancel() {
+      reader = undefined;
+    },
+  });
+  return {
+    stream,
+    enqueue: (part) => reader?.enqueue(part),
+    close: () => reader?.close(),
+    error: (error) => reader?.error(error),
+  };
+}

@@ -1,0 +1,52 @@
+import { type AgentClass, holdAgent } from "./agent.ts";
+import { drive, failLike, inLane } from "./lane.ts";
+import { MARK } from "./mark.ts";
+import { abortedBy, bind, type Options, type Sdk } from "./options.ts";
+
+type Callable = (...args: never[]) => unknown;
+
+/**
+ * The same module. The model and tool calls that its functions and agents make are held by the run that they are made
+ * in; outside a run they are what they were. Everything else is the module's own, looked up when it is used.
+ */
+export function withDurability<T extends { generateText: Callable; streamText: Callable }>(ai: T): T {
+  if (MARK in ai) return ai;
+  const sdk = ai as Sdk & Readonly<Record<string, unknown>>;
+  const held: PropertyDescriptorMap = { [MARK]: { value: ai } };
+  for (const name of Object.keys(sdk)) held[name] = { enumerable: true, configurable: true, get: () => sdk[name] };
+  for (const name of CALLS) {
+    if (typeof sdk[name] === "function") held[name] = own(holdCall(name, sdk[name] as Call, sdk));
+  }
+  // Two names may stand for one class, and do so from ai 6 on.
+  const classes = new Map<unknown, AgentClass>();
+  for (const name of AGENTS) {
+    const Base = sdk[name];
+    if (typeof Base !== "function") continue;
+    const Held = classes.get(Base) ?? holdAgent(Base as AgentClass, sdk);
+    classes.set(Base, Held);
+    held[name] = own(Held);
+  }
+  return Object.create(null, held) as T; // every name of the module, with a value of the same type
+}
+
+const own = (value: unknown): PropertyDescriptor => ({ value, enumerable: true, configurable: true, writable: true });
+
+const AGENTS = ["ToolLoopAgent", "Experimental_Agent"];
+
+const CALLS = ["generateText", "streamText", "generateObject", "streamObject"];
+
+/** Their loop goes on only while somebody reads. The one of streamObject is a single model call, and has one reader. */
+const DRIVEN = ["streamText"];
+
+type Call = (options: Options) => unknown;
+
+function holdCall(name: string, call: Call, sdk: Sdk): Call {
+  const held: Call = (options) => {
+    const inside: Parameters<typeof inLane>[0]["inside"] = (hold) => {
+      const result = call({ ...bind(options, hold, sdk), abortSignal: abortedBy(options["abortSignal"], hold) });
+      return DRIVEN.includes(name) ? drive(result, hold) : result;
+    };
+    return failLike(call, () => inLane({ name, outside: () => call(options), inside }));
+  };
+  return Object.defineProperty(held, "name", { value: name });
+}

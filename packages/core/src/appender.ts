@@ -1,0 +1,96 @@
+import { append, type Append, type Appended, MOST_FACTS, MOST_RUNS, whyRefused } from "./store/ledger.ts";
+import type { Database } from "./store/database.ts";
+import { HoldfastError } from "./errors.ts";
+import { isAway } from "./store/pg.ts";
+
+interface Waiting {
+  readonly append: Append;
+  readonly landed: (appended: Appended) => void;
+  readonly refused: (error: unknown) => void;
+}
+
+/**
+ * Group commit: what all runs of this process have to append goes out in one statement at a time; what is asked
+ * meanwhile travels with the next one. A run has at most one append under way (see run-writer.ts).
+ */
+export class Appender {
+  readonly #db: Database;
+  #waiting: Waiting[] = [];
+  #flying = false;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  /** Resolves when the facts are durable. Rejects with FENCED where the run was taken over: then nothing was written. */
+  append(append: Append): Promise<Appended> {
+    return new Promise((landed, refused) => {
+      this.#waiting.push({ append, landed, refused });
+      if (!this.#flying) void this.#fly();
+    });
+  }
+
+  async #fly(): Promise<void> {
+    this.#flying = true;
+    try {
+      while (this.#waiting.length > 0) await this.#send(this.#take());
+    } finally {
+      this.#flying = false;
+    }
+  }
+
+  #take(): Waiting[] {
+    let facts = 0;
+    let n = 0;
+    for (const { append } of this.#waiting) {
+      facts += append.facts.length;
+      if (n > 0 && (n === MOST_RUNS || facts > MOST_FACTS)) break;
+      n++;
+    }
+    return this.#waiting.splice(0, n);
+  }
+
+  async #send(flight: Waiting[]): Promise<void> {
+    let answers: (Appended | undefined)[];
+    try {
+      answers = await append(
+        this.#db,
+        flight.map(({ append }) => append),
+      );
+    } catch (error) {
+      if (flight.length === 1 || HoldfastError.is(error) || isAway(error)) {
+        for (const { refused } of flight) refused(error);
+      } else {
+        // One bad row fails the statement as a whole. Its runs are tried apart, so that it stops nobody else.
+        for (const waiting of flight) void this.#alone(waiting);
+      }
+      return;
+    }
+    for (const [i, waiting] of flight.entries()) {
+      const landed = answers[i];
+      if (landed) waiting.landed(landed);
+      else void this.#settleRefused(waiting);
+    }
+  }
+
+  async #alone(waiting: Waiting): Promise<void> {
+    try {
+      const [landed] = await append(this.#db, [waiting.append]);
+      if (landed) waiting.landed(landed);
+      else await this.#settleRefused(waiting);
+    } catch (error) {
+      waiting.refused(error);
+    }
+  }
+
+  async #settleRefused(waiting: Waiting): Promise<void> {
+    try {
+      const why = await whyRefused(this.#db, waiting.append);
+      if (why === "busy") await this.#alone(waiting);
+      else if (HoldfastError.is(why)) waiting.refused(why);
+      else waiting.landed(why as Appended);
+    } catch (error) {
+      waiting.refused(error);
+    }
+  }
+}

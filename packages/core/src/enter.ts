@@ -1,0 +1,120 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { HoldfastError } from "./errors.ts";
+import type { Heart } from "./heart.ts";
+import type { After, Entry, Start } from "./ledger/entry.ts";
+import { doubtsOf, replay } from "./ledger/replay.ts";
+import type { Database } from "./store/database.ts";
+import { takeLease } from "./store/lease.ts";
+import { type Lease, readEntries } from "./store/ledger.ts";
+import { createInline, getHead, type Head } from "./store/runs.ts";
+
+/** How often somebody who waits for a run looks at its head. */
+const LOOK_MS = 100;
+
+export interface Entering {
+  readonly db: Database;
+  readonly heart: Heart;
+  readonly runId: string;
+  readonly start: Start;
+  /** Of the input; undefined: the caller named none, and takes the run as it was started. */
+  readonly inputDigest: string | undefined;
+  /** What to do about a run that somebody alive is working on. */
+  readonly onLeased: "refuse" | "wait";
+  /** A dead owner's lock must have been seen gone for so long. */
+  readonly graceSeconds: number;
+  readonly isClosed: () => boolean;
+}
+
+export type Entered =
+  | { readonly at: "taken"; readonly lease: Lease; readonly lapses: bigint; readonly entries: Entry[] }
+  | { readonly at: "finished"; readonly entries: Entry[] };
+
+/**
+ * Makes this process the owner of an inline run: creates it, goes on with it, or takes it over from an owner that is
+ * dead. Throws RUN_LEASED, RUN_WAITING, RUN_EXISTS_DIFFERENT.
+ */
+export async function enterRun(entering: Entering): Promise<Entered> {
+  const { db, heart, runId, start, inputDigest, onLeased, graceSeconds } = entering;
+  const me = () => ({ number: heart.number, name: heart.name });
+  let gone: { beats: string; since: number } | undefined;
+
+  for (;;) {
+    if (entering.isClosed()) throw new HoldfastError("DATABASE_UNAVAILABLE", { why: "this Holdfast was closed" });
+    await heart.ready();
+    const lapses = heart.lapses;
+    let head = await getHeadOrCreate();
+    if ("lease" in head) return { at: "taken", lapses, ...head };
+    checkSame(head, start, inputDigest);
+
+    if (isFinished(head)) return { at: "finished", entries: await readEntries(db, head) };
+    if (!head.inline) {
+      throw new HoldfastError("COMMAND_NOT_ALLOWED", { runId, command: "work on", why: "a worker does that" });
+    }
+    if (head.status === "waiting" && head.waitingOn && head.waitingOn !== "caller") throw await waiting(head);
+
+    const { owner } = head;
+    const mine = owner?.number === heart.number;
+    if (owner && owner.alive && !mine) {
+      if (!owner.gone) {
+        gone = undefined;
+        if (onLeased === "refuse") throw new HoldfastError("RUN_LEASED", { runId, worker: owner.name });
+        await pause(LOOK_MS);
+        continue;
+      }
+      // Postgres has seen its session end. It may be back in a moment: only who stays away for the whole grace is dead.
+      if (gone?.beats !== owner.beats) gone = { beats: owner.beats, since: performance.now() };
+      if (performance.now() - gone.since < graceSeconds * 1000) {
+        await pause(LOOK_MS);
+        continue;
+      }
+    }
+    const sight = { epoch: head.epoch, beats: gone?.beats ?? null, gone: gone !== undefined, mine };
+    const taken = await takeLease(db, head, me(), afterWhat(head), sight);
+    if (!taken) {
+      await pause(LOOK_MS);
+      continue;
+    }
+    return { at: "taken", lapses, lease: taken.lease, entries: await readEntries(db, head) };
+  }
+
+  async function getHeadOrCreate(): Promise<Head | { lease: Lease; entries: Entry[] }> {
+    const there = await getHead(db, runId);
+    if (there) return there;
+    const created = await createInline(db, runId, start, inputDigest, me());
+    if (created) {
+      const { lease, at } = created;
+      const entries: Entry[] = [
+        { ...start, runId, seq: 1, epoch: 0, at },
+        { kind: "takeover", worker: heart.name, after: "start", runId, seq: 2, epoch: 1, at },
+      ];
+      return { lease, entries };
+    }
+    const now = await getHead(db, runId);
+    if (!now) throw new HoldfastError("DATABASE_UNAVAILABLE", { why: "this worker's lease ended as it began the run" });
+    return now;
+  }
+
+  async function waiting(head: Head): Promise<HoldfastError> {
+    const run = replay(await readEntries(db, head));
+    const doubts = doubtsOf(run, true).map((step) => step.key);
+    const waitingOn = head.waitingOn ?? "caller";
+    return new HoldfastError("RUN_WAITING", { runId, waitingOn, questions: [], doubts });
+  }
+}
+
+/** The end of an inline run is final unless it failed: then its caller may try again. */
+const isFinished = ({ status }: Head) => status === "succeeded" || status === "cancelled" || status === "dead";
+
+const afterWhat = ({ status }: Head): After =>
+  status === "running" ? "crash" : status === "failed" ? "retry" : "wait";
+
+/** An id stands for one piece of work: asking for another under it is a mistake that must not go unnoticed. */
+export function checkSame(head: Pick<Head, "runId" | "agent" | "inputDigest">, start: Start, inputDigest?: string): void {
+  const { runId } = head;
+  if (start.agent !== undefined && start.agent !== (head.agent ?? undefined)) {
+    throw new HoldfastError("RUN_EXISTS_DIFFERENT", { runId, differs: "agent" });
+  }
+  if (inputDigest !== undefined && inputDigest !== head.inputDigest) {
+    throw new HoldfastError("RUN_EXISTS_DIFFERENT", { runId, differs: "input" });
+  }
+}

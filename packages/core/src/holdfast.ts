@@ -1,0 +1,414 @@
+import { existsSync } from "node:fs";
+import { isAbsolute, resolve } from "node:path";
+import pg from "pg";
+import { Appender } from "./appender.ts";
+import { canKeep, decode, type Encoded, encode } from "./codec.ts";
+import { type Doubts, doubtsOn } from "./doubts.ts";
+import { checkSame, enterRun } from "./enter.ts";
+import { HoldfastError } from "./errors.ts";
+import { Heart } from "./heart.ts";
+import { digestOf } from "./json.ts";
+import type { Start } from "./ledger/entry.ts";
+import { replay } from "./ledger/replay.ts";
+import { must } from "./must.ts";
+import { type OutsideRun, setOutsideRun } from "./outside-run.ts";
+import { type LedgerEntry, readLedger, type TailOptions, tailLedger } from "./read-ledger.ts";
+import { type RunList, runsOn } from "./run-list.ts";
+import { currentScope } from "./scope.ts";
+import { Session } from "./session.ts";
+import { checkTools, type RunSettings, type ToolSettings } from "./settings.ts";
+import type { Database } from "./store/database.ts";
+import { giveBack, noticeDead } from "./store/lease.ts";
+import { checkSchema, migrate } from "./store/migrate.ts";
+import { fromPg, patiently, unavailable } from "./store/pg.ts";
+
+export interface HoldfastOptions {
+  /**
+   * Where the ledger lives: `postgres://…`, a `pg.Pool`, `"embedded"`, or a folder for the embedded server. Absent:
+   * DATABASE_URL if it is set, else embedded in ./.holdfast, which is refused when NODE_ENV is "production".
+   */
+  readonly database?: string | pg.Pool | undefined;
+  /** Bring the schema up to date. False for roles that may not: then it is only checked. Default true. */
+  readonly migrate?: boolean;
+  /** What is declared of tools, by name or glob (`lookup_*`). An exact name comes before globs, globs in order. */
+  readonly tools?: Readonly<Record<string, ToolSettings>>;
+  /** A model request that differs from the one on record. Default `accept`: the record is used, and a note says so. */
+  readonly drift?: RunSettings["drift"];
+  /** How long a worker's leases are good without a heartbeat, in seconds. Default 30. */
+  readonly leaseSeconds?: number;
+  /** How long a worker's session must have been gone before its runs are taken over ahead of that. Default 1. */
+  readonly graceSeconds?: number;
+  /** Calls of held tools and models outside any run: default `pass`, with one warning; `refuse` throws UNHELD_CALL. */
+  readonly outsideRun?: OutsideRun;
+}
+
+export interface RunOptions {
+  /** What the run is about. Recorded; the same id with another input is RUN_EXISTS_DIFFERENT. */
+  readonly input?: unknown;
+  /** A name for the kind of work, to find runs by. The same id with another agent is RUN_EXISTS_DIFFERENT. */
+  readonly agent?: string;
+  readonly version?: string;
+  readonly tags?: readonly string[];
+  /** Somebody alive is working on this run: `refuse` with RUN_LEASED (default), or `wait` until that is over. */
+  readonly onLeased?: "refuse" | "wait";
+}
+
+export interface Streamed<T> {
+  /** What `work` returned, at once. */
+  readonly value: T;
+  /** Settles with the run: everything that `work` began has settled, and is in the ledger. */
+  readonly done: Promise<void>;
+}
+
+/** The longest run id, in characters: it is an index key. */
+const LONGEST_ID = 512;
+/** How long a first connection is tried for. A server that is just starting up gets this much time. */
+const OPENING_MS = 5_000;
+const SCHEMES = /^postgres(ql)?:\/\//;
+
+/**
+ * Opens Holdfast on a Postgres: connects, and brings its schema up to date. Throws DATABASE_UNAVAILABLE,
+ * NO_EMBEDDED_SERVER, SCHEMA_TOO_NEW, SCHEMA_TOO_OLD, INVALID_ARGUMENT.
+ */
+export async function openHoldfast(options: HoldfastOptions = {}): Promise<Holdfast> {
+  const holdfast = new Holdfast(options);
+  try {
+    await holdfast.opened();
+  } catch (error) {
+    await holdfast.close();
+    throw error;
+  }
+  return holdfast;
+}
+
+export class Holdfast {
+  /** Runs: one, or many, by what is to be found of them. */
+  readonly runs: RunList;
+  /** Effects of which nobody can say from here whether they happened. */
+  readonly doubts: Doubts;
+  readonly #options: HoldfastOptions;
+  readonly #settings: RunSettings;
+  readonly #active = new Map<string, { promise: Promise<unknown>; inputDigest: string | undefined }>();
+  readonly #held = new Set<string>();
+  readonly #sessions = new Set<Session>();
+  #means: Promise<{ db: Database; appender: Appender }> | undefined;
+  #heart: Heart | undefined;
+  #db: Database | undefined;
+  #strays: ReadonlySet<string> = new Set();
+  #closing: Promise<void> | undefined;
+
+  /** Connects when it is first used. `openHoldfast` is the way to have one that is connected. */
+  constructor(options: HoldfastOptions = {}) {
+    const { tools = {}, drift = "accept", leaseSeconds = 30, graceSeconds = 1, outsideRun = "pass" } = options;
+    checkTools(tools);
+    check("drift", drift === "accept" || drift === "fail", 'must be "accept" or "fail"');
+    check("leaseSeconds", leaseSeconds >= 1 && leaseSeconds <= 3600, "must be from 1 to 3600");
+    check("graceSeconds", graceSeconds >= 0.1 && graceSeconds <= 3600, "must be from 0.1 to 3600");
+    check("outsideRun", outsideRun === "pass" || outsideRun === "refuse", 'must be "pass" or "refuse"');
+    this.#options = { ...options, leaseSeconds, graceSeconds };
+    this.#settings = { tools, drift };
+    setOutsideRun(this, outsideRun);
+    const db = () => this.opened().then(({ db }) => db);
+    this.runs = runsOn(db);
+    this.doubts = doubtsOn(db);
+  }
+
+  /**
+   * Does `work` as the run `id`: what it calls is recorded, and what is on record is not called again. The same id again
+   * goes on where it stopped, in this process or another; a run that has finished returns its recorded value, or one
+   * rebuilt from the ledger with nothing live where the value is no data.
+   *
+   * Rejects with RUN_WAITING when the run parks, RUN_LEASED while somebody alive works on it, FENCED when it was taken
+   * over, RUN_EXISTS_DIFFERENT, RUN_NESTED, DIVERGED, DRIFTED, DATABASE_UNAVAILABLE; else with what `work` rejects with.
+   */
+  async run<T>(id: string, work: () => T | PromiseLike<T>, options: RunOptions = {}): Promise<T> {
+    const inputDigest = this.#check(id, options);
+    const active = this.#active.get(id);
+    if (active) {
+      if (inputDigest !== undefined && inputDigest !== active.inputDigest) {
+        throw new HoldfastError("RUN_EXISTS_DIFFERENT", { runId: id, differs: "input" });
+      }
+      return (await active.promise) as T;
+    }
+    const session = new Session(id);
+    const promise = this.#carry(session, () => session.root.enter(async () => await work()), id, inputDigest, options);
+    return await this.#activate(id, promise, inputDigest);
+  }
+
+  /**
+   * The same for work that returns at once and goes on behind it: a stream. `work` is called right away; its calls wait
+   * until the run is this process'. Where it cannot become so, `done` rejects and the stream is aborted.
+   */
+  stream<T>(id: string, work: () => T, options: RunOptions = {}): Streamed<T> {
+    const inputDigest = this.#check(id, options);
+    if (this.#active.has(id)) throw new HoldfastError("RUN_LEASED", { runId: id, worker: "this process" });
+    const session = new Session(id);
+    const value = session.root.enter(work);
+    const carried = this.#carry(session, () => value, id, inputDigest, options, true);
+    const done = this.#activate(id, carried, inputDigest).then(() => {});
+    done.catch(() => {}); // whoever reads the stream hears of it there
+    return { value, done };
+  }
+
+  /** The entries of a run, in order. Throws RUN_NOT_FOUND. */
+  async entries(id: string): Promise<LedgerEntry[]> {
+    return await readLedger((await this.opened()).db, id);
+  }
+
+  /** The entries of a run as they are written, until its last. Goes on through takeovers and waits. */
+  async *tail(id: string, options: TailOptions = {}): AsyncGenerator<LedgerEntry> {
+    yield* tailLedger((await this.opened()).db, id, options);
+  }
+
+  /** Connects if that has not been done. Whoever calls it first starts it for all. */
+  async opened(): Promise<{ db: Database; appender: Appender }> {
+    if (this.#closing) throw new HoldfastError("DATABASE_UNAVAILABLE", { why: "this Holdfast was closed" });
+    this.#means ??= this.#open();
+    try {
+      return await this.#means;
+    } catch (error) {
+      this.#means = undefined; // the next one tries again
+      throw error;
+    }
+  }
+
+  /**
+   * Hands over: runs of this process begin no new call; calls that are under way may settle within `graceSeconds` (default
+   * 5); then the leases go back and the connections are closed. Such a run rejects with DATABASE_UNAVAILABLE, and goes on
+   * wherever its id is run again.
+   */
+  close({ graceSeconds = 5 }: { graceSeconds?: number } = {}): Promise<void> {
+    this.#closing ??= this.#close(graceSeconds);
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #activate<T>(id: string, promise: Promise<T>, inputDigest: string | undefined): Promise<T> {
+    this.#active.set(id, { promise, inputDigest });
+    try {
+      return await promise;
+    } finally {
+      this.#active.delete(id);
+    }
+  }
+
+  /** Carries a session from its opening to its end. */
+  async #carry<T>(
+    session: Session,
+    work: () => T | PromiseLike<T>,
+    runId: string,
+    inputDigest: string | undefined,
+    options: RunOptions,
+    streamed = false,
+  ): Promise<T> {
+    const { agent, version, tags, input, onLeased = "refuse" } = options;
+    const start: Start = {
+      kind: "start",
+      agent,
+      version,
+      inline: true,
+      tags,
+      parent: session.parent?.runId,
+      value: input === undefined ? undefined : encode(input),
+    };
+    let run: string | undefined;
+    try {
+      const { db, appender } = await this.opened();
+      const heart = await this.#beating(db);
+      const graceSeconds = must(this.#options.graceSeconds, "graceSeconds");
+      const isClosed = () => this.#closing !== undefined;
+      const entered = await enterRun({ db, heart, runId, start, inputDigest, onLeased, graceSeconds, isClosed });
+      if (entered.at === "finished") {
+        const { outcome } = replay(entered.entries);
+        if (outcome?.status === "cancelled") throw new HoldfastError("CANCELLED", { runId, by: undefined });
+        if (outcome?.kept && !streamed) return (outcome.value === undefined ? undefined : decode(outcome.value)) as T;
+        session.open({ as: "reader", settings: this.#settings, entries: entered.entries });
+        const value = await Promise.race([work(), session.stopped]);
+        await session.settled();
+        return value as T;
+      }
+      run = entered.lease.run;
+      this.#held.add(run);
+      this.#sessions.add(session);
+      session.open({
+        as: "owner",
+        means: { db, appender, heart, settings: this.#settings },
+        lease: entered.lease,
+        lapses: entered.lapses,
+        entries: entered.entries,
+      });
+      return await this.#finish(session, work);
+    } catch (error) {
+      session.stop(error); // calls that wait for the run to open, and streams over them, must hear of it
+      throw error;
+    } finally {
+      if (run !== undefined) this.#held.delete(run);
+      this.#sessions.delete(session);
+    }
+  }
+
+  async #finish<T>(session: Session, work: () => T | PromiseLike<T>): Promise<T> {
+    let value: T;
+    try {
+      value = (await Promise.race([work(), session.stopped])) as T;
+      await session.settled();
+    } catch (error) {
+      throw await this.#failed(session, error);
+    }
+    const kept = canKeep(value);
+    const encoded = kept ? encode(value) : undefined;
+    try {
+      await session.end({ kind: "outcome", status: "succeeded", kept, value: encoded });
+    } catch (error) {
+      session.stop(error);
+      throw error;
+    }
+    return encoded === undefined ? value : (decode(encoded) as T);
+  }
+
+  /** What the caller is told: the control-flow error that stopped the run, or what its work rejected with. */
+  async #failed(session: Session, error: unknown): Promise<unknown> {
+    if (!session.stopError && !isAboutTheRun(error)) {
+      try {
+        await session.settled();
+        await session.end({ kind: "outcome", status: "failed", kept: true, value: encodeFailure(error) });
+        return error;
+      } catch (failed) {
+        session.stop(failed);
+      }
+    }
+    // The run did not fail: it cannot go on here. Its lease goes back, so that it can go on elsewhere.
+    const reason = session.stopError ? session.stopError.error : error;
+    if (!HoldfastError.is(reason, "RUN_WAITING") || !session.stopError) {
+      await session.release().catch(() => {});
+    }
+    session.stop(reason);
+    return reason;
+  }
+
+  async #beating(db: Database): Promise<Heart> {
+    if (this.#heart?.isDead) {
+      await this.#heart.stop();
+      this.#heart = undefined;
+    }
+    this.#heart ??= new Heart({
+      connection: db.connection,
+      leaseSeconds: must(this.#options.leaseSeconds, "leaseSeconds"),
+      onBeat: (leases) => void this.#afterBeat(db, leases).catch(() => {}),
+    });
+    await this.#heart.started();
+    return this.#heart;
+  }
+
+  /** What is leased here but not worked on, at two beats in a row, goes back; and who is dead is noticed. */
+  async #afterBeat(db: Database, leases: readonly string[]): Promise<void> {
+    const strays = leases.filter((run) => !this.#held.has(run));
+    const again = strays.filter((run) => this.#strays.has(run));
+    this.#strays = new Set(strays);
+    const heart = must(this.#heart, "the heart that beat");
+    await giveBack(db, heart.number, again);
+    await noticeDead(db, heart.name);
+  }
+
+  async #open(): Promise<{ db: Database; appender: Appender }> {
+    const { database, migrate: mayMigrate = true } = this.#options;
+    const given = typeof database === "object" ? database : undefined;
+    const pool = given ?? new pg.Pool({
+      connectionString: await urlOf(database as string | undefined),
+      application_name: "holdfast",
+      max: 10,
+      connectionTimeoutMillis: OPENING_MS,
+      allowExitOnIdle: true, // a process that has nothing else to do may end
+      keepAlive: true,
+    });
+    pool.on("error", () => {});
+    const prepare = await sessionsAreOurs(pool);
+    const db = fromPg(pool, { owned: given === undefined, prepare });
+    this.#db = db;
+    await (mayMigrate ? migrate(db) : checkSchema(db));
+    return { db, appender: new Appender(db) };
+  }
+
+  async #close(graceSeconds: number): Promise<void> {
+    const closed = new HoldfastError("DATABASE_UNAVAILABLE", { why: "this Holdfast was closed" });
+    await Promise.all([...this.#sessions].map((session) => session.wind(closed, graceSeconds * 1000)));
+    await Promise.allSettled([...this.#active.values()].map(({ promise }) => promise));
+    setOutsideRun(this, undefined);
+    await this.#heart?.stop();
+    await this.#db?.close();
+  }
+
+  #check(id: string, options: RunOptions): string | undefined {
+    check("A run's id", typeof id === "string" && id !== "", "must be a string that is not empty");
+    check("A run's id", id.length <= LONGEST_ID, `must have at most ${LONGEST_ID} characters`);
+    check("A run's id", !id.includes("\0") && id.isWellFormed(), "must be text without NUL");
+    for (let scope = currentScope(); scope; scope = scope.session.parent) {
+      if (scope.runId === id) throw new HoldfastError("RUN_NESTED", { runId: id });
+    }
+    return options.input === undefined ? undefined : digestOf(options.input);
+  }
+}
+
+/** A child that waits, or a database that is away, says nothing about the work: it goes on when that is over. */
+const isAboutTheRun = (error: unknown): boolean =>
+  HoldfastError.is(error) &&
+  ["RUN_WAITING", "RUN_LEASED", "FENCED", "DIVERGED", "DRIFTED", "DATABASE_UNAVAILABLE"].includes(error.code);
+
+function check(argument: string, holds: boolean, why: string): void {
+  if (!holds) throw new HoldfastError("INVALID_ARGUMENT", { argument, why });
+}
+
+function encodeFailure(error: unknown): Encoded {
+  return canKeep(error) ? encode(error) : encode(new Error(String(error)));
+}
+
+/** Do statements of one connection reach one session? Not behind a pooler in transaction mode. */
+async function sessionsAreOurs(pool: pg.Pool): Promise<boolean> {
+  try {
+    const client = await patiently(OPENING_MS, () => pool.connect());
+    try {
+      const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
+      return rows[0]?.pid === (client as unknown as { processID: number }).processID;
+    } finally {
+      client.release();
+    }
+  } catch (error) {
+    throw HoldfastError.is(error) ? error : unavailable(error);
+  }
+}
+
+async function urlOf(database: string | undefined): Promise<string> {
+  if (database !== undefined && SCHEMES.test(database)) return database;
+  if (database === undefined && process.env.DATABASE_URL) return process.env.DATABASE_URL;
+  if (database === undefined && process.env.NODE_ENV === "production") {
+    const why = 'is missing: set DATABASE_URL, or say database: "embedded" if that is meant in production';
+    throw new HoldfastError("INVALID_ARGUMENT", { argument: "database", why });
+  }
+  if (database !== undefined && database !== "embedded" && !looksLikeFolder(database)) {
+    const why = "is neither postgres://…, nor \"embedded\", nor a folder (write ./name for one that is yet to be made)";
+    throw new HoldfastError("INVALID_ARGUMENT", { argument: "database", why });
+  }
+  const folder = resolve(database === undefined || database === "embedded" ? ".holdfast" : database);
+  return await startEmbedded(folder);
+}
+
+const looksLikeFolder = (text: string) => isAbsolute(text) || /^\.{1,2}(\/|\\|$)/.test(text) || existsSync(text);
+
+async function startEmbedded(folder: string): Promise<string> {
+  let embedded: typeof import("@holdfast/embedded-postgres");
+  try {
+    embedded = await import("@holdfast/embedded-postgres");
+  } catch (error) {
+    const why = "the package @holdfast/embedded-postgres is not installed";
+    throw new HoldfastError("NO_EMBEDDED_SERVER", { why }, { cause: error });
+  }
+  try {
+    return (await embedded.startEmbeddedPostgres({ folder })).url;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new HoldfastError("NO_EMBEDDED_SERVER", { why }, { cause: error });
+  }
+}

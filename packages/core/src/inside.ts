@@ -1,0 +1,66 @@
+import { randomUUID as newUUID } from "node:crypto";
+import { HoldfastError } from "./errors.ts";
+import type { Effect } from "./ledger/entry.ts";
+import { outsideRun } from "./outside-run.ts";
+import type { Port } from "./port.ts";
+import { currentScope, type Scope } from "./scope.ts";
+
+/** The run that the caller is in, as adapters see it. Undefined outside a run. */
+export const current = (): Port | undefined => currentScope();
+
+export interface StepOptions {
+  /** How much harm a repeat does. Default `once`: after a crash in the middle it is in doubt, never done again. */
+  readonly effect?: Effect;
+  /**
+   * What the step works on: data. Steps of one name that may run side by side, or in another order, are told apart by
+   * it; and a step whose input differs from the one on record is DIVERGED.
+   */
+  readonly input?: unknown;
+}
+
+/**
+ * Does `work` once for all executions of the run: its outcome (also an error it throws) is recorded, and returned
+ * instead of doing it again. Outside a run it just does it. Throws NOT_SERIALIZABLE where the value cannot be kept.
+ */
+export async function step<T>(name: string, work: () => T | PromiseLike<T>, options: StepOptions = {}): Promise<T> {
+  if (typeof name !== "string" || name === "") {
+    throw new HoldfastError("INVALID_ARGUMENT", { argument: "A step's name", why: "must be a string that is not empty" });
+  }
+  const scope = currentScope();
+  if (!scope) {
+    outsideRun(`step("${name}")`);
+    return await work();
+  }
+  const { input, effect = "once" } = options;
+  return await scope.step({ kind: "step", name, input, effect }, () => work());
+}
+
+/** A step that is never done again on its own, for callbacks that must not run a second time on a replay. */
+export const once = <T>(name: string, work: () => T | PromiseLike<T>): Promise<T> => step(name, work);
+
+/** The time, by this process' clock, the first time it was asked for: a replay gets the same. */
+export const now = (): Date => inRun("now()").value("now", () => new Date());
+
+/** A random UUID (v4): a replay gets the same. */
+export const randomUUID = (): string => inRun("randomUUID()").value("randomUUID", newUUID);
+
+/** Aborted when the run is parked, cancelled, fenced, or its worker stops. */
+export const signal = (): AbortSignal => inRun("signal()").scope.signal;
+
+/**
+ * The key that the tool or step one is in passes on, so that the outside world recognises a repeat: the same for every
+ * dispatch of the step, another for every other step.
+ */
+export function idempotencyKey(): string {
+  const key = inRun("idempotencyKey()").scope.key;
+  if (key === undefined) {
+    throw new HoldfastError("INVALID_ARGUMENT", { argument: "idempotencyKey()", why: "is asked inside a tool or a step" });
+  }
+  return key;
+}
+
+function inRun(what: string): { scope: Scope; value: <T>(name: string, make: () => T) => T } {
+  const scope = currentScope();
+  if (!scope) throw new HoldfastError("INVALID_ARGUMENT", { argument: what, why: "is asked inside a run" });
+  return { scope, value: (name, make) => scope.session.value(scope.at, name, make) };
+}

@@ -1,0 +1,157 @@
+import type { Encoded } from "../codec.ts";
+import type { WaitingOn } from "../run/status.ts";
+
+/**
+ * The ledger's vocabulary. A run is the list of its entries: nothing is stored
+ * about it that cannot be folded out of them again (see replay.ts).
+ */
+export type Fact =
+  | Start
+  | Takeover
+  | Intent
+  | Observation
+  | Refusal
+  | Doubt
+  | Resolution
+  | Command
+  | Note
+  | Outcome;
+
+/** What the store adds on append. A writer never chooses any of it. */
+export interface Stamp {
+  readonly runId: string;
+  readonly seq: number; // 1, 2, 3, … per run, without gaps
+  readonly epoch: number; // of the lease it was written under; 0 before the first
+  readonly at: Date; // by the database's clock, the only one we trust
+}
+
+export type Entry<F extends Fact = Fact> = F & Stamp;
+
+/** What kind of thing is called: a model, a tool that a framework runs, or a step of the user's own code. */
+export type CallKind = "model" | "tool" | "step";
+
+/** Tokens that one model call used, as the provider reported them. All counts are integers. */
+export interface Usage {
+  readonly inputTokens?: number | undefined;
+  readonly cachedInputTokens?: number | undefined;
+  readonly outputTokens?: number | undefined;
+  readonly reasoningTokens?: number | undefined;
+}
+
+/** How much harm it does to make the same call twice. */
+export type Effect = "read" | "idempotent" | "once" | "transaction";
+
+/** The run exists. `value` is its input. */
+export interface Start {
+  readonly kind: "start";
+  readonly agent?: string | undefined;
+  readonly version?: string | undefined;
+  readonly inline: boolean; // whoever calls hf.run does the work; no worker may pick it up
+  readonly tags?: readonly string[] | undefined;
+  readonly parent?: string | undefined;
+  readonly value?: Encoded | undefined;
+}
+
+/** Why an epoch began: the first one, or after what. */
+export type After = "start" | "crash" | "wait" | "retry" | "handover";
+
+/** An epoch begins: whoever wrote before is fenced from here on. */
+export interface Takeover {
+  readonly kind: "takeover";
+  readonly worker: string; // host:pid, for people
+  readonly after: After;
+}
+
+/** "I am about to do this", written before the call goes out, so that a crash leaves a trace of the attempt. */
+export interface Intent {
+  readonly kind: "intent";
+  readonly step: string;
+  readonly call: CallKind;
+  readonly name: string;
+  readonly digest: string; // of the call's canonical input
+  readonly effect: Effect;
+  readonly key: string; // the idempotency key
+  readonly id?: string | undefined; // the framework's tool call id
+  readonly parallel?: boolean | undefined; // something else of its lane was open meanwhile
+  readonly value?: Encoded | undefined; // the input
+}
+
+/** "This came of it", written after the call. `value` is the output, or the error where `ok` is false. */
+export interface Observation {
+  readonly kind: "observation";
+  readonly step: string;
+  readonly call: CallKind;
+  readonly name: string;
+  readonly digest: string;
+  readonly ok: boolean;
+  readonly ms?: number | undefined; // how long the call took, by the worker's monotonic clock
+  readonly fields?: Readonly<Record<string, string>> | undefined; // short hashes of a model request's fields, to name a drift
+  readonly usage?: Usage | undefined;
+  readonly parallel?: boolean | undefined;
+  readonly value?: Encoded | undefined;
+}
+
+/** Policy said no; a no is kept too. */
+export interface Refusal {
+  readonly kind: "refusal";
+  readonly step: string;
+  readonly name: string;
+  readonly digest: string;
+  readonly reason: string;
+}
+
+/** An effect may have happened, and nobody can say so from here. Open until a resolution. */
+export interface Doubt {
+  readonly kind: "doubt";
+  readonly step: string;
+  readonly why: string;
+}
+
+/** How a doubt ended, and who says so. `value` is the output of a call that happened. */
+export interface Resolution {
+  readonly kind: "resolution";
+  readonly step: string;
+  readonly happened: boolean;
+  readonly by: string;
+  readonly comment?: string | undefined;
+  readonly value?: Encoded | undefined;
+}
+
+/** What a person told the run. */
+export interface Command {
+  readonly kind: "command";
+  readonly command: "cancel" | "pause" | "resume";
+  readonly by: string;
+}
+
+/** Something worth knowing that changes no outcome. */
+export type Note = Drift | Resampled | Parked;
+
+export interface Drift {
+  readonly kind: "note";
+  readonly note: "drift";
+  readonly step: string;
+  readonly differs: readonly string[]; // the request's fields that differ from the record
+}
+
+/** These model answers are set aside: the run, or a part of it, is tried again from its lane's last intent. */
+export interface Resampled {
+  readonly kind: "note";
+  readonly note: "resampled";
+  readonly steps: readonly string[];
+}
+
+/** The lease was given back; what the run waits for. */
+export interface Parked {
+  readonly kind: "note";
+  readonly note: "parked";
+  readonly waitingOn: WaitingOn;
+}
+
+/** The run's end. `value` is its value where `kept`, or the error that it failed with. */
+export interface Outcome {
+  readonly kind: "outcome";
+  readonly status: "succeeded" | "failed" | "cancelled";
+  readonly kept: boolean; // false: the value is no data (an SDK's result object) and is rebuilt from the ledger
+  readonly value?: Encoded | undefined;
+}

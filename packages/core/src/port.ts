@@ -1,0 +1,20 @@
+import type { Begun, Call, Live } from "./step/call.ts";
+
+/** All that an adapter sees of Holdfast: the run it is in, at the lane it is in. */
+export interface Port {
+  readonly runId: string;
+  /** The run's own signal: aborted when the run is parked, cancelled, fenced, or its worker stops. */
+  readonly signal: AbortSignal;
+  /** Runs `work` in a child lane: one per framework call, node or sub-agent. Same-name siblings are told apart. */
+  lane<T>(name: string, work: () => T): T;
+  /** Runs `work` in this very lane, for callbacks that lost their async context. */
+  enter<T>(work: () => T): T;
+  /** Announces a call: it is on record, or it may go out now, or it never settles because the run stops here. */
+  begin<T>(call: Call<T>): Promise<Begun<T>>;
+  /** Sugar over `begin`: runs `work` live, in the call's own lane, and records what came of it. */
+  step<T>(call: Call<T>, work: (live: Live<T>) => T | PromiseLike<T>): Promise<T>;
+  /** Work that must settle before the run may end. Its rejection is nobody's but its owner's. */
+  keep(promise: PromiseLike<unknown>): void;
+  /** The framework tries this lane again: model answers after the lane's last intent are asked for anew. */
+  resample(): void;
+}

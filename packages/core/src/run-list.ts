@@ -1,0 +1,117 @@
+import { decode } from "./codec.ts";
+import { HoldfastError } from "./errors.ts";
+import { replay, type Run } from "./ledger/replay.ts";
+import type { RunStatus, WaitingOn } from "./run/status.ts";
+import type { Database } from "./store/database.ts";
+import { readEntries } from "./store/ledger.ts";
+import { type Head, listHeads, mustGetHead } from "./store/runs.ts";
+
+/** A run without what only its entries tell. */
+export interface RunSummary {
+  readonly id: string;
+  readonly agent: string | undefined;
+  readonly version: string | undefined;
+  readonly status: RunStatus;
+  readonly waitingOn: WaitingOn | undefined;
+  readonly seq: number;
+  readonly epoch: number;
+  readonly tags: readonly string[];
+  readonly parent: string | undefined;
+  readonly forkedFrom: string | undefined;
+  readonly createdAt: Date;
+  readonly finishedAt: Date | undefined;
+}
+
+export interface RunView extends RunSummary {
+  readonly input: unknown;
+  /** Of a run that succeeded, where it is data. */
+  readonly value: unknown;
+  /** Of a run that failed. */
+  readonly error: unknown;
+  readonly attempts: { readonly crashes: number; readonly retries: number; readonly resumes: number };
+}
+
+export interface RunFilter {
+  readonly status?: RunStatus;
+  readonly waitingOn?: WaitingOn;
+  readonly agent?: string;
+  readonly tag?: string;
+  /** At most so many, 1 to 500. Default 50. */
+  readonly limit?: number;
+  /** Where the page before ended: its `cursor`. */
+  readonly cursor?: string;
+}
+
+/** A page of runs; `cursor` asks for the next one, and is undefined on the last. */
+export type RunPage = readonly RunSummary[] & { readonly cursor: string | undefined };
+
+export interface RunList {
+  /** One run, with what its entries tell. Throws RUN_NOT_FOUND. */
+  get(id: string): Promise<RunView>;
+  /** The newest first, a page at a time. Throws INVALID_ARGUMENT for a limit or cursor that is none. */
+  list(filter?: RunFilter): Promise<RunPage>;
+}
+
+const LARGEST_PAGE = 500;
+
+export function runsOn(database: () => Promise<Database>): RunList {
+  return {
+    async get(id) {
+      const db = await database();
+      const head = await mustGetHead(db, id);
+      return viewOf(head, replay(await readEntries(db, head)));
+    },
+
+    async list({ status, waitingOn, agent, tag, limit = 50, cursor } = {}) {
+      if (!Number.isInteger(limit) || limit < 1 || limit > LARGEST_PAGE) {
+        throw new HoldfastError("INVALID_ARGUMENT", { argument: "limit", why: `must be from 1 to ${LARGEST_PAGE}` });
+      }
+      const behind = cursor === undefined ? undefined : readCursor(cursor);
+      const heads = await listHeads(await database(), { status, waitingOn, agent, tag, behind }, limit + 1);
+      const page = heads.slice(0, limit);
+      const last = page.at(-1);
+      const next = heads.length > limit && last ? writeCursor(last.createdAtText, last.run) : undefined;
+      return Object.assign(page.map(summaryOf), { cursor: next });
+    },
+  };
+}
+
+function summaryOf(head: Head): RunSummary {
+  return {
+    id: head.runId,
+    agent: head.agent ?? undefined,
+    version: head.version ?? undefined,
+    status: head.status,
+    waitingOn: head.waitingOn ?? undefined,
+    seq: head.seq,
+    epoch: head.epoch,
+    tags: head.tags,
+    parent: head.parent ?? undefined,
+    forkedFrom: head.forkedFrom ?? undefined,
+    createdAt: head.createdAt,
+    finishedAt: head.finishedAt ?? undefined,
+  };
+}
+
+function viewOf(head: Head, { start, outcome, attempts }: Run): RunView {
+  const ended = outcome?.value === undefined ? undefined : decode(outcome.value);
+  return {
+    ...summaryOf(head),
+    input: start?.value === undefined ? undefined : decode(start.value),
+    value: outcome?.status === "succeeded" ? ended : undefined,
+    error: outcome?.status === "failed" ? ended : undefined,
+    attempts,
+  };
+}
+
+const writeCursor = (createdAt: string, run: string) => Buffer.from(JSON.stringify([createdAt, run])).toString("base64url");
+
+function readCursor(cursor: string): { createdAt: string; run: string } {
+  try {
+    const [createdAt, run] = JSON.parse(Buffer.from(cursor, "base64url").toString()) as unknown[];
+    if (typeof createdAt === "string" && typeof run === "string" && /^\d{1,18}$/.test(run)) return { createdAt, run };
+  } catch {
+    // falls through: it is none of ours
+  }
+  throw new HoldfastError("INVALID_ARGUMENT", { argument: "cursor", why: "is none that a listing gave" });
+}

@@ -1,0 +1,114 @@
+import type { Appender } from "./appender.ts";
+import type { Entry, Fact } from "./ledger/entry.ts";
+import { advance, type Run } from "./ledger/replay.ts";
+import type { Database } from "./store/database.ts";
+import { type Append, type Lease, readEntries } from "./store/ledger.ts";
+
+/**
+ * What one run has to say, in order. Facts are taken in at once and go out together: those of one turn of the event loop
+ * in one append, and what is said while an append is under way in the next. `flush` waits for all that was said so far.
+ */
+export class RunWriter {
+  readonly lease: Lease;
+  readonly #db: Database;
+  readonly #appender: Appender;
+  readonly #run: Run;
+  readonly #onOutside: (entries: readonly Entry[]) => void;
+  readonly #onError: (error: unknown) => void;
+  #said: Fact[] = [];
+  #ends: Append["ends"];
+  #number = 0;
+  #flying: Promise<void> | undefined;
+  #turn: Promise<void> | undefined;
+  #broken: { error: unknown } | undefined;
+
+  constructor(
+    { db, appender }: { db: Database; appender: Appender },
+    lease: Lease,
+    run: Run,
+    on: { outside: (entries: readonly Entry[]) => void; error: (error: unknown) => void },
+  ) {
+    this.lease = lease;
+    this.#db = db;
+    this.#appender = appender;
+    this.#run = run;
+    this.#onOutside = on.outside;
+    this.#onError = on.error;
+  }
+
+  /** The number that the next append, or the parking that follows it, will have. */
+  get next(): number {
+    return this.#number + 1;
+  }
+
+  say(...facts: readonly Fact[]): void {
+    this.#said.push(...facts);
+    // What is said in one turn travels together: a model's answer with the intents of the tools that it asked for.
+    this.#turn ??= new Promise((resolve) => {
+      setImmediate(() => {
+        this.#turn = undefined;
+        this.#fly().then(resolve, (error) => {
+          this.#onError(error);
+          resolve();
+        });
+      });
+    });
+  }
+
+  /** Says the run's last word: it ends with it, and its lease is given back. */
+  end(fact: Fact, ends: NonNullable<Append["ends"]>): Promise<void> {
+    this.say(fact);
+    this.#ends = ends;
+    return this.flush();
+  }
+
+  /** Resolves when everything said so far is durable. Rejects where it cannot be any more: FENCED, or no database. */
+  async flush(): Promise<void> {
+    await this.#turn;
+    await this.#fly();
+  }
+
+  /** One append at a time: a second caller waits for the first, and for one more if it said something meanwhile. */
+  async #fly(): Promise<void> {
+    while (this.#flying) await this.#flying;
+    // What could not be written leaves a hole: nothing may follow it.
+    if (this.#broken) throw this.#broken.error;
+    if (this.#said.length === 0) return;
+    this.#flying = this.#append();
+    try {
+      await this.#flying;
+    } catch (error) {
+      this.#broken = { error };
+      throw error;
+    } finally {
+      this.#flying = undefined;
+    }
+  }
+
+  async #append(): Promise<void> {
+    const facts = this.#said;
+    this.#said = [];
+    const append: Append = { lease: this.lease, number: this.#number + 1, facts, ends: this.#ends };
+    const { after, at } = await this.#appender.append(append);
+    this.#number++;
+    await this.catchUp(after);
+    for (const [i, fact] of facts.entries()) advance(this.#run, this.#stamp(fact, after + 1 + i, at));
+  }
+
+  /** Folds what others wrote up to entry `to`: an append that lands further on shows that they did. */
+  async catchUp(to: number): Promise<void> {
+    if (this.#run.seq >= to) return;
+    const entries = await readEntries(this.#db, this.lease, this.#run.seq, to - this.#run.seq);
+    for (const entry of entries) advance(this.#run, entry);
+    this.#onOutside(entries);
+  }
+
+  /** The number of the append was used up by a statement of another kind: the run was parked. */
+  skip(): void {
+    this.#number++;
+  }
+
+  #stamp(fact: Fact, seq: number, at: Date): Entry {
+    return { ...fact, runId: this.lease.runId, seq, epoch: this.lease.epoch, at };
+  }
+}

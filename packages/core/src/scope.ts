@@ -1,0 +1,93 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { Lane } from "./lane.ts";
+import type { Port } from "./port.ts";
+import type { Session } from "./session.ts";
+import type { Begun, Call, Live } from "./step/call.ts";
+
+const scopes = scopeStorage();
+
+/** Where we are: in which run, and at which lane of it. What adapters see as the Port. */
+export class Scope implements Port {
+  readonly session: Session;
+  readonly at: Lane;
+  /** The idempotency key of the call whose body this is. */
+  readonly key: string | undefined;
+
+  constructor(session: Session, at: Lane, key?: string) {
+    this.session = session;
+    this.at = at;
+    this.key = key;
+  }
+
+  get runId(): string {
+    return this.session.runId;
+  }
+
+  get signal(): AbortSignal {
+    return this.session.signal;
+  }
+
+  enter<T>(work: () => T): T {
+    return scopes.run(this, work);
+  }
+
+  lane<T>(name: string, work: () => T): T {
+    const lane = this.at.child(name);
+    const opened = Promise.withResolvers<void>();
+    lane.hold(opened.promise);
+    let result: T;
+    try {
+      result = new Scope(this.session, lane, this.key).enter(work);
+    } catch (error) {
+      opened.resolve();
+      throw error;
+    }
+    if (isPromiseLike(result)) result.then(() => opened.resolve(), () => opened.resolve());
+    else opened.resolve();
+    return result;
+  }
+
+  begin<T>(call: Call<T>): Promise<Begun<T>> {
+    return this.session.begin(this.at, call);
+  }
+
+  async step<T>(call: Call<T>, work: (live: Live<T>) => T | PromiseLike<T>): Promise<T> {
+    const begun = await this.begin(call);
+    if (begun.at === "recorded") return begun.value;
+    let value: T;
+    try {
+      value = await begun.enter(() => work(begun));
+    } catch (error) {
+      await begun.fail(error, { aborted: begun.signal.aborted });
+      throw error;
+    }
+    return await begun.commit(value);
+  }
+
+  keep(promise: PromiseLike<unknown>): void {
+    this.at.hold(promise);
+    this.session.keep(promise);
+  }
+
+  resample(): void {
+    this.session.resample(this.at);
+  }
+}
+
+/** The scope that the caller runs in: undefined outside a run. */
+export const currentScope = (): Scope | undefined => scopes.getStore();
+
+/** Runs `work` as if outside any run. */
+export const outside = <T>(work: () => T): T => scopes.exit(work);
+
+// Two copies of this package in one process (ESM and CJS, or two versions) share one storage: a run that one of them
+// opened must be seen by an adapter that imported the other.
+function scopeStorage(): AsyncLocalStorage<Scope> {
+  const shared = globalThis as unknown as Record<symbol, AsyncLocalStorage<Scope> | undefined>;
+  const mark = Symbol.for("holdfast.scope.1");
+  shared[mark] ??= new AsyncLocalStorage<Scope>();
+  return shared[mark];
+}
+
+const isPromiseLike = (value: unknown): value is PromiseLike<unknown> =>
+  typeof (value as { then?: unknown } | null | undefined)?.then === "function";

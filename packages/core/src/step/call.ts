@@ -1,0 +1,63 @@
+import type { CallKind, Effect, Usage } from "../ledger/entry.ts";
+
+/** A tool call that a model's answer asks for, as the model wrote it. */
+export interface EmittedCall {
+  /** The tool call id of the framework. Not unique across turns for every provider. */
+  readonly id: string;
+  readonly name: string;
+  /** The arguments as the model wrote them: usually a JSON string. They are what the tool call's digest is made of. */
+  readonly input: unknown;
+}
+
+/** One touch of the outside world, as an adapter announces it. */
+export interface Call<T = unknown> {
+  readonly kind: CallKind;
+  /** The tool's or the step's name; for a model, `provider/model`. */
+  readonly name: string;
+  /** The tool call id that the model gave, where there is one. */
+  readonly id?: string | undefined;
+  /**
+   * What is asked. Its canonical form is digested: for a model the request without what no two executions share
+   * (headers, signals, generated ids); for a tool its arguments, unless a model emitted the call: then the arguments
+   * as the model wrote them count.
+   */
+  readonly input: unknown;
+  /** Overrides what is declared under `tools`. Absent: the declared effect, else `once`; for a model none. */
+  readonly effect?: Effect | undefined;
+  /** The tool calls that a model's answer asks for. Called with every answer, live or recorded. */
+  readonly emits?: ((value: T) => readonly EmittedCall[]) | undefined;
+  /** Tokens that the answer reports, in the ledger's shape. Called with live answers only. */
+  readonly usage?: ((value: T) => Usage | undefined) | undefined;
+}
+
+/**
+ * What `begin` answers. It does not settle at all when the run parks, is fenced or is cancelled: an exception would be
+ * swallowed by the framework and shown to the model as a tool error. It rejects with the recorded error where the
+ * call is on record as having thrown.
+ */
+export type Begun<T> = Recorded<T> | Live<T>;
+
+export interface Recorded<T> {
+  readonly at: "recorded";
+  readonly value: T;
+}
+
+export interface Live<T> {
+  readonly at: "live";
+  /** The idempotency key: the same whenever this step is dispatched again. */
+  readonly key: string;
+  /** Aborted when the run is cancelled, fenced, or its worker stops. */
+  readonly signal: AbortSignal;
+  /** Runs the call's own code in its lane, where `idempotencyKey()` answers and inner calls are told apart. */
+  enter<R>(work: () => R): R;
+  /**
+   * Records the outcome and gives back what a replay will give: decode(encode(value)). With `durable` it settles only
+   * when the record is in Postgres, else at once. Rejects with NOT_SERIALIZABLE, which then is the recorded outcome.
+   */
+  commit(value: T, options?: { durable?: boolean }): Promise<T>;
+  /**
+   * The call did not return. For a tool or a step the error is its outcome and is recorded, unless it was `aborted`:
+   * an aborted call may or may not have happened. A failed model call is no outcome: the next try takes its place.
+   */
+  fail(error: unknown, options?: { aborted?: boolean }): Promise<void>;
+}

@@ -1,0 +1,17 @@
+/** The little of Postgres that the store needs. */
+export interface Queryable {
+  /** Runs one statement. It is prepared once a connection under a name of its own, unless a pooler forbids that. */
+  query<Row>(text: string, values?: readonly unknown[]): Promise<{ rows: Row[] }>;
+  /** Runs several statements without values, unprepared: a migration. */
+  script(text: string): Promise<void>;
+}
+
+export interface Database extends Queryable {
+  transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
+  /** How a connection of one's own is opened, for the heartbeat. Cloneable to a thread. */
+  readonly connection: ConnectionOptions;
+  close(): Promise<void>;
+}
+
+/** What `pg.Client` takes, without what a thread cannot be given. */
+export type ConnectionOptions = Readonly<Record<string, unknown>>;

@@ -1,0 +1,191 @@
+import type { Encoded } from "../codec.ts";
+import { HoldfastError } from "../errors.ts";
+import type { Entry, Fact } from "../ledger/entry.ts";
+import type { RunStatus } from "../run/status.ts";
+import type { Queryable } from "./database.ts";
+
+/** The right to write a run's ledger: it lasts until somebody else is given a higher epoch. */
+export interface Lease {
+  readonly run: string; // the run's short internal number, a bigint
+  readonly runId: string;
+  readonly epoch: number;
+}
+
+/** Facts of one run, to be appended together or not at all. */
+export interface Append {
+  readonly lease: Lease;
+  /** 1, 2, 3, … in this epoch. Kept in the head: an append whose answer was lost is recognised by it. */
+  readonly number: number;
+  readonly facts: readonly Fact[];
+  /** The status that the last fact gives the run for good; absent: it stays as it is. */
+  readonly ends?: Extract<RunStatus, "succeeded" | "failed" | "cancelled"> | undefined;
+}
+
+/** Where an append landed: its facts follow entry `after`, which need not be the last one that the owner has seen. */
+export interface Appended {
+  readonly after: number;
+  readonly at: Date;
+}
+
+/** The most runs and facts that travel in one statement. Powers of two, because each size is prepared once. */
+export const MOST_RUNS = 256;
+export const MOST_FACTS = 512;
+
+/*
+ * Moving the heads takes their row locks and checks the fence in one stroke: two writers may race here, but the loser
+ * moves no head and so inserts no entry. Each run is fenced by itself: one that is refused stops no other.
+ *
+ * Whether the lease has run out is deliberately not asked. Expiry lets others take over, the epoch stops the one they
+ * took over from; until somebody does, a late writer is the only writer, and turning it away would lose its work. For
+ * the same reason an observation may still come in after the run was parked.
+ *
+ * `appends = number - 1` lets an append in once, however often it is sent: the answer may get lost, not the append.
+ */
+const HEAD = /* sql */ `
+  update holdfast.runs r
+     set seq         = r.seq + want.n,
+         appends     = want.number,
+         append_seq  = r.seq + want.n,
+         status      = coalesce(want.ends, r.status),
+         waiting_on  = case when want.ends is null then r.waiting_on end,
+         leased_by   = case when want.ends is null then r.leased_by end,
+         finished_at = case when want.ends is null then r.finished_at else now() end
+    from want
+   where r.run     = want.run
+     and r.epoch   = want.epoch
+     and r.appends = want.number - 1
+     and (r.status = 'running' or want.ends is null and r.status in ('waiting', 'queued'))`;
+
+/** One statement a size. Several heads are locked first, passing over those that somebody holds: they are sent alone. */
+const statements = new Map<string, string>();
+function appendSql(heads: number, facts: number): string {
+  const size = `${heads}/${facts}`;
+  const made = statements.get(size);
+  if (made) return made;
+
+  let p = 0;
+  const row = (casts: readonly string[]) => `(${casts.map((cast) => `$${++p}::${cast}`).join(", ")})`;
+  const rows = (n: number, casts: readonly string[]) => Array.from({ length: n }, () => row(casts)).join(",\n         ");
+  const free = /* sql */ `
+), free as (
+  select r.run
+    from holdfast.runs r
+    join want using (run)
+   order by r.run
+     for no key update of r skip locked`;
+  const text = /* sql */ `
+with want (run, epoch, number, n, ends) as (
+  values ${rows(heads, ["bigint", "int", "int", "int", "text"])}${heads > 1 ? free : ""}
+), head as (${HEAD}${heads > 1 ? "\n     and r.run in (select run from free)" : ""}
+  returning r.run, r.epoch, r.seq - want.n as after
+), fact (run, n, kind, step, body, value) as (
+  values ${rows(facts, ["bigint", "int", "text", "text", "text", "text"])}
+), written as (
+  insert into holdfast.entries (run, seq, epoch, at, kind, step, body, value)
+  select head.run, head.after + fact.n, head.epoch, now(), fact.kind, fact.step, fact.body, fact.value
+    from head
+    join fact using (run)
+)
+select run, after, now() as at
+  from head`;
+  statements.set(size, text);
+  return text;
+}
+
+/**
+ * Appends what several runs have to say, each run's facts together or not at all, in one statement. The answer has an
+ * element for each append: where it landed, or nothing where the head did not let it in; `whyRefused` tells why.
+ */
+export async function append(db: Queryable, appends: readonly Append[]): Promise<(Appended | undefined)[]> {
+  const facts = appends.reduce((sum, { facts }) => sum + facts.length, 0);
+  const heads = powerOfTwo(appends.length);
+  const size = powerOfTwo(facts);
+  const values: unknown[] = [];
+  for (const { lease, number, facts, ends } of appends) {
+    values.push(lease.run, lease.epoch, number, facts.length, ends ?? null);
+  }
+  for (let i = appends.length; i < heads; i++) values.push(null, null, null, null, null);
+  for (const { lease, facts } of appends) {
+    for (const [i, fact] of facts.entries()) {
+      const { kind, step, body, value } = rowOf(fact);
+      values.push(lease.run, i + 1, kind, step, body, value);
+    }
+  }
+  for (let i = facts; i < size; i++) values.push(null, null, null, null, null, null);
+
+  const { rows } = await db.query<{ run: string; after: number; at: Date }>(appendSql(heads, size), values);
+  const landed = new Map(rows.map(({ run, after, at }) => [run, { after, at }]));
+  return appends.map(({ lease }) => landed.get(lease.run));
+}
+
+const REFUSED = /* sql */ `
+select r.epoch, r.appends, r.append_seq, r.status, now() as at
+  from holdfast.runs r
+ where r.run = $1`;
+
+/** Why the head did not let an append in: it is in already, its row was busy, or it is fenced. Only the loser pays. */
+export async function whyRefused(db: Queryable, { lease, number, facts }: Append): Promise<Appended | "busy" | HoldfastError> {
+  const { rows } = await db.query<{ epoch: number; appends: number; append_seq: number; status: RunStatus; at: Date }>(
+    REFUSED,
+    [lease.run],
+  );
+  const [head] = rows;
+  const { runId, epoch } = lease;
+  if (!head) return new HoldfastError("RUN_NOT_FOUND", { runId });
+  if (head.epoch !== epoch) return new HoldfastError("FENCED", { runId, epoch, current: head.epoch });
+  if (head.appends === number) return { after: head.append_seq - facts.length, at: head.at };
+  if (head.appends === number - 1 && head.status === "running") return "busy";
+  // The same epoch, but the run is not this writer's any more: it was ended or cancelled from outside.
+  if (head.status === "cancelled") return new HoldfastError("CANCELLED", { runId, by: undefined });
+  return new HoldfastError("FENCED", { runId, epoch, current: head.epoch });
+}
+
+const READ = /* sql */ `
+select seq, epoch, at, kind, step, body, value
+  from holdfast.entries
+ where run = $1
+   and seq > $2
+ order by seq
+ limit $3`;
+
+/** The entries of a run after `after`, at most `limit` of them, in order. */
+export async function readEntries(
+  db: Queryable,
+  { run, runId }: Pick<Lease, "run" | "runId">,
+  after = 0,
+  limit = 100_000,
+): Promise<Entry[]> {
+  const { rows } = await db.query<EntryRow>(READ, [run, after, limit]);
+  return rows.map((row) => entryOf(runId, row));
+}
+
+interface EntryRow {
+  readonly seq: number;
+  readonly epoch: number;
+  readonly at: Date;
+  readonly kind: string;
+  readonly step: string | null;
+  readonly body: string;
+  readonly value: string | null;
+}
+
+/** A fact as a row: its small fields in the body, its one large field apart, where it is read only when needed. */
+export function rowOf(fact: Fact): { kind: string; step: string | null; body: string; value: Encoded | null } {
+  const { kind, step, value, ...small } = fact as Fact & { step?: string; value?: Encoded };
+  return { kind, step: step ?? null, body: JSON.stringify(small), value: value ?? null };
+}
+
+function entryOf(runId: string, { seq, epoch, at, kind, step, body, value }: EntryRow): Entry {
+  return {
+    runId,
+    seq,
+    epoch,
+    at,
+    kind,
+    ...(step === null ? {} : { step }),
+    ...JSON.parse(body),
+    ...(value === null ? {} : { value: value as Encoded }),
+  };
+}
+
+const powerOfTwo = (n: number) => 2 ** Math.ceil(Math.log2(Math.max(n, 1)));

@@ -1,0 +1,34 @@
+import type { Fact } from "../ledger/entry.ts";
+import type { Queryable } from "./database.ts";
+import { type Lease, rowOf } from "./ledger.ts";
+
+// Somebody who holds no lease writes: a person's resolution. It goes in only if the head stands where its writer saw it
+// (`seq = $2`): whatever the writer decided by is then still so. It neither needs nor changes the owner's epoch, and
+// leaves the owner's count of appends alone. A run that is parked is woken in the same stroke.
+const WRITE = /* sql */ `
+with head as (
+  update holdfast.runs
+     set seq        = seq + 1,
+         status     = case when status = 'waiting' and not inline then 'queued' else status end,
+         waiting_on = case when status = 'waiting' and inline then 'caller' end
+   where run = $1
+     and seq = $2
+     and status in ('queued', 'running', 'waiting', 'failed')
+  returning run, seq, epoch
+)
+insert into holdfast.entries (run, seq, epoch, at, kind, step, body, value)
+select run, seq, epoch, now(), $3, $4, $5, $6
+  from head
+returning seq, epoch, at`;
+
+/** Appends a fact from outside after entry `seen`, the last one its writer knows. False: the ledger has moved on. */
+export async function writeOutside(
+  db: Queryable,
+  { run }: Pick<Lease, "run">,
+  seen: number,
+  fact: Fact,
+): Promise<boolean> {
+  const { kind, step, body, value } = rowOf(fact);
+  const { rows } = await db.query(WRITE, [run, seen, kind, step, body, value]);
+  return rows.length > 0;
+}

@@ -1,0 +1,58 @@
+import type { Queryable } from "./database.ts";
+
+/*
+ * A worker's row and its session lock. These run on the heartbeat's own connection, in its own thread.
+ * Durations travel, instants do not: the database's clock decides when a lease ends.
+ */
+
+const REGISTER = /* sql */ `
+insert into holdfast.workers (until, host, pid, version)
+values (now() + make_interval(secs => $1), $2, $3, $4)
+returning worker`;
+
+export async function registerWorker(
+  db: Queryable,
+  { leaseSeconds, host, pid, version }: { leaseSeconds: number; host: string; pid: number; version: string },
+): Promise<number | undefined> {
+  const { rows } = await db.query<{ worker: number }>(REGISTER, [leaseSeconds, host, pid, version]);
+  return rows[0]?.worker;
+}
+
+// 1214669921 is 'Hfa!' as a number; the second half of the lock is the worker.
+const LOCK = /* sql */ `
+select pg_try_advisory_lock(1214669921, $1) as locked, holdfast.incarnation() as incarnation`;
+
+/** Takes the session lock that shows others this worker is there. Gives back the server's life it was taken in. */
+export async function lockWorker(db: Queryable, worker: number): Promise<string | undefined> {
+  const { rows } = await db.query<{ locked: boolean; incarnation: string }>(LOCK, [worker]);
+  return rows[0]?.locked ? rows[0].incarnation : undefined;
+}
+
+const BEAT = /* sql */ `
+update holdfast.workers
+   set until     = now() + make_interval(secs => $2),
+       beats     = beats + 1,
+       locked_in = $3
+ where worker = $1
+returning array(select run::text from holdfast.runs where leased_by = $1) as leases`;
+
+/** One row keeps all of a worker's runs. Gives back what it leases, or nothing where its row is gone. */
+export async function beat(
+  db: Queryable,
+  worker: number,
+  leaseSeconds: number,
+  lockedIn: string | undefined,
+): Promise<string[] | undefined> {
+  const { rows } = await db.query<{ leases: string[] }>(BEAT, [worker, leaseSeconds, lockedIn ?? null]);
+  return rows[0]?.leases;
+}
+
+const RETIRE = /* sql */ `
+delete from holdfast.workers
+ where worker = $1
+   and not exists (select from holdfast.runs where leased_by = $1)`;
+
+/** The worker leaves. Its row stays while it leases something: others then wait for the time to live. */
+export async function retireWorker(db: Queryable, worker: number): Promise<void> {
+  await db.query(RETIRE, [worker]);
+}

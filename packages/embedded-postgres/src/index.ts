@@ -1,0 +1,2 @@
+export { EmbeddedPostgresError } from "./error.ts";
+export { startEmbeddedPostgres, type EmbeddedPostgres } from "./start.ts";

@@ -1,0 +1,5 @@
+// Imports each package named on the command line and says what it exports.
+for (const name of process.argv.slice(2)) {
+  const names = Object.keys(await import(name));
+  console.log(`import ${name}: ${names.join(", ")}`);
+}

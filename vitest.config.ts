@@ -1,0 +1,68 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+// Packages are tested from source: this export condition leads to src/index.ts, with no build in between.
+const source = "@holdfast/source";
+
+const tests = ["{src,test}/**/*.test.ts"];
+const database = fileURLToPath(new URL("./scripts/database-for-tests.ts", import.meta.url));
+
+export default defineConfig({
+  ssr: {
+    resolve: {
+      conditions: [source, "module", "node", "development|production"],
+      // Only ours. With "import" among them, require("pg-pool") inside pg finds the wrong file.
+      externalConditions: [source],
+    },
+  },
+  test: {
+    maxWorkers: 2,
+    coverage: { provider: "v8", include: ["packages/*/src/**/*.ts"] },
+    projects: [
+      {
+        extends: true,
+        test: { name: "core", root: "./packages/core", include: tests, globalSetup: database },
+      },
+      {
+        extends: true,
+        test: {
+          name: "vercel-ai",
+          root: "./packages/adapter-vercel-ai",
+          include: tests,
+          globalSetup: database,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "embedded-postgres",
+          root: "./packages/embedded-postgres",
+          include: tests,
+          testTimeout: 30_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "repository",
+          include: ["scripts/*.test.ts", "test/layers.test.ts"],
+          testTimeout: 30_000,
+        },
+      },
+      {
+        // Real processes that are killed for real: one file at a time, after all others.
+        extends: true,
+        test: {
+          name: "crash",
+          root: "./test",
+          include: ["**/*.test.ts"],
+          exclude: ["layers.test.ts", "**/node_modules/**"],
+          globalSetup: database,
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
