@@ -12,7 +12,16 @@ const outsideOfPure: Record<string, readonly string[]> = {
   "json.ts": ["node:crypto", "canonicalize"],
   "codec.ts": ["devalue"],
 };
-const besideStore = ["store/", "ledger/", "errors.ts", "must.ts", "unreachable.ts", "json.ts"];
+const besideStore = [
+  "store/",
+  "ledger/",
+  "run/status.ts",
+  "codec.ts",
+  "errors.ts",
+  "must.ts",
+  "unreachable.ts",
+  "json.ts",
+];
 const framework =
   /^(ai|openai|@ai-sdk|@openai|@langchain|@holdfast\/(vercel-ai|langgraph|openai-agents))(\/|$)/;
 

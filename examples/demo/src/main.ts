@@ -29,10 +29,11 @@ const upToTheModel: readonly (keyof Summary)[] = ["paid", "replayed", "mails"];
 async function demo({ mode, live }: { mode: Mode; live: boolean }): Promise<Summary> {
   await using started = new AsyncDisposableStack();
 
-  const database = process.env.DATABASE_URL ?? (await embedded(started));
+  const database = process.env.DATABASE_URL || (await embedded(started));
   const model = started.use(live ? await startRelay(providerUrl()) : await startScriptedModel());
   const runId = `order-42-${randomBytes(3).toString("hex")}`;
-  const payments = await startPayments({ account: runId, database });
+  say("demo", `run ${runId}, ${mode === "unprotected" ? "without Holdfast" : `issue_refund is ${mode}`}`);
+  const payments = await startPayments(started, { account: runId, database });
 
   let workers = 0;
   const startWorker = () => {
@@ -53,8 +54,7 @@ async function demo({ mode, live }: { mode: Mode; live: boolean }): Promise<Summ
     "payments",
     `${refund.id}: ${refund.cents} cents for order ${refund.orderId} are paid back; the answer is not out`,
   );
-  doomed.kill("SIGKILL");
-  await once(doomed, "close");
+  await kill(doomed);
   say("worker 1", "killed with SIGKILL");
 
   await finished(startWorker());
@@ -107,9 +107,9 @@ async function settleDoubts(
 }
 
 async function embedded(started: AsyncDisposableStack): Promise<string> {
-  const server = await startEmbeddedPostgres({});
+  const server = await startEmbeddedPostgres(); // in a temporary folder: this demo's alone, so it may stop it
   started.defer(() => server.stop());
-  say("database", "embedded Postgres");
+  say("database", `embedded Postgres, pid ${server.pid}`);
   return server.url;
 }
 
@@ -118,8 +118,12 @@ function providerUrl(): string {
   return process.env.OPENAI_BASE_URL ?? "https://api.openai.com/v1";
 }
 
-async function startPayments({ account, database }: { account: string; database: string }) {
+async function startPayments(
+  started: AsyncDisposableStack,
+  { account, database }: { account: string; database: string },
+) {
   const child = startChild("payments", "payments.ts", [account], { DATABASE_URL: database });
+  started.defer(() => kill(child)); // before the database goes
   const news = <A extends News["at"]>(at: A) =>
     new Promise<Extract<News, { at: A }>>((resolve) =>
       child.on("message", (message: News) => {
@@ -158,6 +162,11 @@ function startChild(
   }
   say(name, `starts, pid ${child.pid}`);
   return child;
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  const closed = once(child, "close");
+  if (child.kill("SIGKILL")) await closed;
 }
 
 async function finished(child: ChildProcess): Promise<void> {

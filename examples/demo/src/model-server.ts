@@ -43,14 +43,13 @@ type Answer = (body: ChatRequest, request: IncomingMessage, response: ServerResp
 
 async function start(answer: Answer): Promise<ModelServer> {
   let calls = 0;
-  const server = createServer(async (request, response) => {
+  const server = createServer((request, response) => {
     calls += 1;
-    try {
-      await answer((await json(request)) as ChatRequest, request, response);
-    } catch (error) {
+    const answered = json(request).then((body) => answer(body as ChatRequest, request, response));
+    answered.catch((error: unknown) => {
       if (!response.headersSent) response.writeHead(502, { "content-type": "application/json" });
       response.end(JSON.stringify({ error: { message: String(error) } }));
-    }
+    });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {

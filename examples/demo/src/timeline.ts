@@ -5,17 +5,21 @@ import type { LedgerEntry } from "@holdfast/core";
 export function printTimeline(runId: string, entries: readonly LedgerEntry[]): void {
   console.log(`\n${paint("bold", `Timeline of ${runId}`)}\n`);
   console.log(paint("dim", `${"seq".padStart(5)}${"ms".padStart(7)}  ${"kind".padEnd(13)}name`));
-  const names = new Map<string, string>(); // by step: a doubt and its resolution say only which step they mean
+  const names = new Map<string, string>(); // by step: a doubt and its resolution only say which step they mean
+  const underWay = new Set<string>();
   for (const entry of entries) {
     if (entry.kind === "intent") names.set(entry.step, entry.name);
-    if (entry.kind === "takeover" && entry.after !== "start") console.log(divider(entry.after));
+    if (entry.kind === "takeover" && entry.after !== "start") {
+      console.log(divider(entry.after, [...underWay].map((step) => names.get(step) ?? step).join(", ")));
+    }
+    if (entry.kind === "intent") underWay.add(entry.step);
+    else if ("step" in entry) underWay.delete(entry.step);
+
     const name = nameOf(entry) ?? ("step" in entry ? (names.get(entry.step) ?? entry.step) : "");
     const ms = entry.at.getTime() - (entries[0]?.at.getTime() ?? 0);
-    const place = `${String(entry.seq).padStart(5)}${String(ms).padStart(7)}`;
-    const what = cut(saying(entry), width - 44);
-    console.log(
-      `${paint("dim", place)}  ${paint(styles[entry.kind], entry.kind.padEnd(13))}${name.padEnd(22)}  ${what}`,
-    );
+    const place = paint("dim", `${String(entry.seq).padStart(5)}${String(ms).padStart(7)}`);
+    const kind = paint(styles[entry.kind], entry.kind.padEnd(13));
+    console.log(`${place}  ${kind}${name.padEnd(22)}  ${cut(saying(entry), width - 51)}`);
   }
 }
 
@@ -29,16 +33,14 @@ const styles: Record<LedgerEntry["kind"], Style> = {
   refusal: "red",
   doubt: "red",
   resolution: "cyan",
-  question: "cyan",
-  answer: "cyan",
   command: "cyan",
   note: "dim",
   outcome: "bold",
 };
 
-function divider(after: string): string {
-  const text = `── another process takes over, after a ${after} `;
-  return paint("magenta", text.padStart(text.length + 2).padEnd(width, "─"));
+function divider(after: string, underWay: string): string {
+  const cutOff = underWay && `; ${underWay} was under way`;
+  return paint("magenta", `  ── another process took over, after a ${after}${cutOff} `.padEnd(width, "─"));
 }
 
 function nameOf(entry: LedgerEntry): string | undefined {
@@ -53,9 +55,12 @@ function nameOf(entry: LedgerEntry): string | undefined {
       return entry.name;
     case "note":
       return entry.note;
+    case "command":
+      return entry.command;
     case "outcome":
       return entry.status;
-    default:
+    case "doubt":
+    case "resolution":
       return undefined;
   }
 }
@@ -68,18 +73,22 @@ function saying(entry: LedgerEntry): string {
     case "takeover":
       return `epoch ${entry.epoch}`;
     case "intent":
-      return `${entry.effect}  ${show(entry.input)}  key ${entry.key.slice(0, 11)}…`;
+      return `${entry.effect}, key ${entry.key.slice(0, 9)}…  ${show(entry.input)}`;
     case "observation":
-      if ("error" in entry) return `threw ${show(entry.error)}`;
+      if (!entry.ok) return `threw ${show(entry.error)}`;
       return entry.call === "model" ? answered(entry.output) : `→ ${show(entry.output)}`;
     case "doubt":
       return entry.why;
     case "resolution":
       return `${entry.happened ? "happened" : "did not happen"}, says ${entry.by}`;
     case "outcome":
-      return "error" in entry ? show(entry.error) : show(entry.value);
-    default:
-      return "";
+      return show(entry.status === "failed" ? entry.error : entry.value);
+    case "note":
+      return entry.note === "parked" ? `waits for ${entry.waitingOn}` : "";
+    case "refusal":
+      return entry.reason;
+    case "command":
+      return `by ${entry.by}`;
   }
 }
 

@@ -1,5 +1,6 @@
+import { drive } from "./drive.ts";
 import type { Hold } from "./hold.ts";
-import { drive, failLike, inLane } from "./lane.ts";
+import { failLike, inLane } from "./lane.ts";
 import { abortedBy, bind, type Options, type Sdk } from "./options.ts";
 
 interface Agent {
@@ -30,7 +31,7 @@ export function holdAgent(Base: AgentClass, sdk: Sdk): AgentClass {
 
     override stream(options: Options) {
       const outside = () => super.stream(options);
-      const inside = (hold: Hold) => drive(this.#bound(hold).stream(this.#options(options, hold)), hold);
+      const inside = (hold: Hold) => drive(this.#bound(hold).stream(this.#options(options, hold)), hold.port);
       return failLike(super.stream, () => inLane({ name: "agent.stream", outside, inside }));
     }
 

@@ -21,13 +21,3 @@ export function failLike<T>(like: unknown, work: () => T): T {
   }
 }
 
-interface Driven {
-  consumeStream(options: { onError(): void }): PromiseLike<void>;
-}
-
-/** A stream is the run's work: it is driven to its end even if the client reads none of it, or goes away. */
-export function drive<T>(result: T, { port }: Hold): T {
-  const driven = result as Driven | PromiseLike<Driven>;
-  port.keep(Promise.resolve(driven).then((stream) => stream.consumeStream({ onError() {} })));
-  return result;
-}

@@ -24,6 +24,8 @@ export class Tape {
   readonly #options: TapeOptions;
   readonly #parts: Part[] = [];
   readonly #answered = Promise.withResolvers<void>();
+  /** Tells the text parts of this answer from those of others, which may well be called the same. */
+  readonly #suffix = crypto.randomUUID().slice(0, 8);
   #runs = true;
 
   constructor(options: TapeOptions) {
@@ -37,8 +39,9 @@ export class Tape {
     if (!this.#runs) return [part];
     if (part.type === "finish") return this.#finish(part);
     if (isToolCall(part)) this.#options.hold.answered.set(part.toolCallId, this.#answered.promise);
-    join(this.#parts, part);
-    return [part];
+    const own = this.#rename(part);
+    join(this.#parts, own);
+    return [own];
   }
 
   async breakOff(error: unknown): Promise<void> {
@@ -47,6 +50,11 @@ export class Tape {
     if (!this.#runs) return;
     this.#runs = false;
     await this.#options.live.fail(error);
+  }
+
+  /** The SDK gives a text part whose id has been used a random one, in every execution another. */
+  #rename(part: Part): Part {
+    return /^(text|reasoning)-/.test(part.type) ? { ...part, id: `${part["id"]}-${this.#suffix}` } : part;
   }
 
   async #finish(finish: Part): Promise<readonly Part[]> {

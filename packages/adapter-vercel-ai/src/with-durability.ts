@@ -1,5 +1,6 @@
 import { type AgentClass, holdAgent } from "./agent.ts";
-import { drive, failLike, inLane } from "./lane.ts";
+import { drive } from "./drive.ts";
+import { failLike, inLane } from "./lane.ts";
 import { MARK } from "./mark.ts";
 import { abortedBy, bind, type Options, type Sdk } from "./options.ts";
 
@@ -35,8 +36,8 @@ const AGENTS = ["ToolLoopAgent", "Experimental_Agent"];
 
 const CALLS = ["generateText", "streamText", "generateObject", "streamObject"];
 
-/** Their loop goes on only while somebody reads. The one of streamObject is a single model call, and has one reader. */
-const DRIVEN = ["streamText"];
+/** They return at once, and go on only while somebody reads. */
+const STREAMS = ["streamText", "streamObject"];
 
 type Call = (options: Options) => unknown;
 
@@ -44,7 +45,7 @@ function holdCall(name: string, call: Call, sdk: Sdk): Call {
   const held: Call = (options) => {
     const inside: Parameters<typeof inLane>[0]["inside"] = (hold) => {
       const result = call({ ...bind(options, hold, sdk), abortSignal: abortedBy(options["abortSignal"], hold) });
-      return DRIVEN.includes(name) ? drive(result, hold) : result;
+      return STREAMS.includes(name) ? drive(result, hold.port) : result;
     };
     return failLike(call, () => inLane({ name, outside: () => call(options), inside }));
   };

@@ -74,7 +74,7 @@ describe.each(versions)("$name", (version) => {
       // Until all is on record that can be: the answers, and what the first tool gave.
       const observations = async () => (await first.entries(runId)).filter(({ kind }) => kind === "observation");
       await expect.poll(observations).toHaveLength(turnsBefore + 1);
-      await first.close();
+      await first.close({ graceSeconds: 0 });
       expect(scripted.asked()).toHaveLength(turnsBefore);
 
       const second = await open();

@@ -61,7 +61,7 @@ export class ScriptedModel {
     const failed = this.#failures.get(said) ?? 0;
     const fails = failed < (said.fails?.times ?? 0) ? said.fails?.how : undefined;
     if (fails) this.#failures.set(said, failed + 1);
-    if (fails === "status") return void response.writeHead(503).end(`{"error":{"message":"busy"}}`);
+    if (fails === "status") return void response.writeHead(503, { "retry-after-ms": "5" }).end(`{"error":{"message":"busy"}}`);
 
     const answer = { id: `chatcmpl-${crypto.randomUUID()}`, created: 1_750_000_000, model };
     if (stream) await streamAnswer(response, answer, said, fails === "cut");

@@ -4,6 +4,8 @@ import { freshDatabase } from "../../../test/fresh-database.ts";
 import { type Asked, ScriptedModel, type Turn } from "./scripted-model.ts";
 import type { Version } from "./versions.ts";
 
+(globalThis as { AI_SDK_LOG_WARNINGS?: boolean }).AI_SDK_LOG_WARNINGS = false;
+
 /** A database and a scripted model for the tests of a file, and Holdfasts that close after each test. */
 export function workbench(declared: Partial<Parameters<typeof openHoldfast>[0]> = {}) {
   const server = new ScriptedModel();
@@ -15,7 +17,7 @@ export function workbench(declared: Partial<Parameters<typeof openHoldfast>[0]> 
     database = await freshDatabase();
   });
   afterEach(async () => {
-    await Promise.all(open.splice(0).map((hf) => hf.close()));
+    await Promise.all(open.splice(0).map((hf) => hf.close({ graceSeconds: 0 })));
   });
   afterAll(async () => {
     server.close();

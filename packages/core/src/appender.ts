@@ -1,6 +1,6 @@
-import { append, type Append, type Appended, MOST_FACTS, MOST_RUNS, whyRefused } from "./store/ledger.ts";
-import type { Database } from "./store/database.ts";
 import { HoldfastError } from "./errors.ts";
+import type { Database } from "./store/database.ts";
+import { type Append, type Appended, append, MOST_FACTS, MOST_RUNS, whyRefused } from "./store/ledger.ts";
 import { isAway } from "./store/pg.ts";
 
 interface Waiting {

@@ -105,5 +105,8 @@ function notSerializable(error: unknown): HoldfastError {
   if (HoldfastError.is(error)) return error;
   const path = (error as { path?: unknown }).path;
   const why = error instanceof Error ? error.message : String(error);
-  return new HoldfastError("NOT_SERIALIZABLE", { path: typeof path === "string" && path ? path : "the value", why });
+  return new HoldfastError("NOT_SERIALIZABLE", {
+    path: typeof path === "string" && path ? path : "the value",
+    why,
+  });
 }

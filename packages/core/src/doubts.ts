@@ -32,7 +32,12 @@ export interface Doubts {
    * goes on when it is run again. Throws RUN_NOT_FOUND, COMMAND_NOT_ALLOWED where there is no such doubt (any more), or
    * somebody is at work on the step.
    */
-  resolve(runId: string, step: string, resolved: Resolved, by: { by: string; comment?: string }): Promise<void>;
+  resolve(
+    runId: string,
+    step: string,
+    resolved: Resolved,
+    by: { by: string; comment?: string },
+  ): Promise<void>;
 }
 
 /** Runs looked through in one listing. */
@@ -69,7 +74,11 @@ export function doubtsOn(database: () => Promise<Database>): Doubts {
         const head = await mustGetHead(db, runId);
         const run = replay(await readEntries(db, head));
         if (!doubtsOf(run, isAbandoned(head)).some(({ key }) => key === step)) {
-          throw new HoldfastError("COMMAND_NOT_ALLOWED", { runId, command: "resolve a doubt of", why: noDoubt(run.steps.get(step), step) });
+          throw new HoldfastError("COMMAND_NOT_ALLOWED", {
+            runId,
+            command: "resolve a doubt of",
+            why: noDoubt(run.steps.get(step), step),
+          });
         }
         if (await writeOutside(db, head, run.seq, fact)) return;
       }
@@ -87,7 +96,10 @@ async function openDoubts(db: Database, head: Head): Promise<OpenDoubt[]> {
   return doubtsOf(run, isAbandoned(head)).flatMap((step) => {
     if (step.at !== "doubted" && step.at !== "intended") return [];
     const { key, name, at, value } = step.intent;
-    const why = step.at === "doubted" ? step.doubt.why : "the call may have gone out, and what came of it was not recorded";
+    const why =
+      step.at === "doubted"
+        ? step.doubt.why
+        : "the call may have gone out, and what came of it was not recorded";
     const input = value === undefined ? undefined : decode(value);
     return [{ runId: head.runId, step: step.key, name, input, key, at, why }];
   });
@@ -95,7 +107,8 @@ async function openDoubts(db: Database, head: Head): Promise<OpenDoubt[]> {
 
 function noDoubt(step: Step | undefined, key: string): string {
   if (!step) return `it has no step ${key}`;
-  if (step.at === "done" || step.at === "undone") return `step ${key} was resolved by ${step.resolution.by} already`;
+  if (step.at === "done" || step.at === "undone")
+    return `step ${key} was resolved by ${step.resolution.by} already`;
   if (step.at === "intended") return `step ${key} is being executed, or may be repeated without a decision`;
   return `step ${key} is ${step.at}, not in doubt`;
 }

@@ -39,22 +39,27 @@ export async function enterRun(entering: Entering): Promise<Entered> {
   let gone: { beats: string; since: number } | undefined;
 
   for (;;) {
-    if (entering.isClosed()) throw new HoldfastError("DATABASE_UNAVAILABLE", { why: "this Holdfast was closed" });
+    if (entering.isClosed())
+      throw new HoldfastError("DATABASE_UNAVAILABLE", { why: "this Holdfast was closed" });
     await heart.ready();
     const lapses = heart.lapses;
-    let head = await getHeadOrCreate();
+    const head = await getHeadOrCreate();
     if ("lease" in head) return { at: "taken", lapses, ...head };
     checkSame(head, start, inputDigest);
 
     if (isFinished(head)) return { at: "finished", entries: await readEntries(db, head) };
     if (!head.inline) {
-      throw new HoldfastError("COMMAND_NOT_ALLOWED", { runId, command: "work on", why: "a worker does that" });
+      throw new HoldfastError("COMMAND_NOT_ALLOWED", {
+        runId,
+        command: "work on",
+        why: "a worker does that",
+      });
     }
     if (head.status === "waiting" && head.waitingOn && head.waitingOn !== "caller") throw await waiting(head);
 
     const { owner } = head;
     const mine = owner?.number === heart.number;
-    if (owner && owner.alive && !mine) {
+    if (owner?.alive && !mine) {
       if (!owner.gone) {
         gone = undefined;
         if (onLeased === "refuse") throw new HoldfastError("RUN_LEASED", { runId, worker: owner.name });
@@ -90,7 +95,10 @@ export async function enterRun(entering: Entering): Promise<Entered> {
       return { lease, entries };
     }
     const now = await getHead(db, runId);
-    if (!now) throw new HoldfastError("DATABASE_UNAVAILABLE", { why: "this worker's lease ended as it began the run" });
+    if (!now)
+      throw new HoldfastError("DATABASE_UNAVAILABLE", {
+        why: "this worker's lease ended as it began the run",
+      });
     return now;
   }
 
@@ -103,13 +111,18 @@ export async function enterRun(entering: Entering): Promise<Entered> {
 }
 
 /** The end of an inline run is final unless it failed: then its caller may try again. */
-const isFinished = ({ status }: Head) => status === "succeeded" || status === "cancelled" || status === "dead";
+const isFinished = ({ status }: Head) =>
+  status === "succeeded" || status === "cancelled" || status === "dead";
 
 const afterWhat = ({ status }: Head): After =>
   status === "running" ? "crash" : status === "failed" ? "retry" : "wait";
 
 /** An id stands for one piece of work: asking for another under it is a mistake that must not go unnoticed. */
-export function checkSame(head: Pick<Head, "runId" | "agent" | "inputDigest">, start: Start, inputDigest?: string): void {
+function checkSame(
+  head: Pick<Head, "runId" | "agent" | "inputDigest">,
+  start: Start,
+  inputDigest?: string,
+): void {
   const { runId } = head;
   if (start.agent !== undefined && start.agent !== (head.agent ?? undefined)) {
     throw new HoldfastError("RUN_EXISTS_DIFFERENT", { runId, differs: "agent" });

@@ -8,7 +8,12 @@ export interface ErrorDetails {
   RUN_NOT_FOUND: { runId: string };
   RUN_EXISTS_DIFFERENT: { runId: string; differs: "input" | "agent" };
   RUN_LEASED: { runId: string; worker: string };
-  RUN_WAITING: { runId: string; waitingOn: WaitingOn; questions: readonly string[]; doubts: readonly string[] };
+  RUN_WAITING: {
+    runId: string;
+    waitingOn: WaitingOn;
+    questions: readonly string[];
+    doubts: readonly string[];
+  };
   RUN_UNFINISHED: { runId: string };
   RUN_NESTED: { runId: string };
   FENCED: { runId: string; epoch: number; current: number };
@@ -48,8 +53,10 @@ const messages: { [C in ErrorCode]: (details: ErrorDetails[C]) => string } = {
     `Run ${d.runId} exists with another ${d.differs}. Use a new id, or pass the ${d.differs} it was started with.`,
   RUN_LEASED: (d) =>
     `Run ${d.runId} is being worked on by ${d.worker}, which is alive. Wait for it, or pass onLeased: "wait".`,
-  RUN_WAITING: (d) => `Run ${d.runId} is parked: it waits for ${d.waitingOn}. ${settle(d.runId, d.waitingOn)}`,
-  RUN_UNFINISHED: (d) => `Run ${d.runId} is not finished. Finish or cancel it before giving it another input.`,
+  RUN_WAITING: (d) =>
+    `Run ${d.runId} is parked: it waits for ${d.waitingOn}. ${settle(d.runId, d.waitingOn)}`,
+  RUN_UNFINISHED: (d) =>
+    `Run ${d.runId} is not finished. Finish or cancel it before giving it another input.`,
   RUN_NESTED: (d) => `Run ${d.runId} was started inside itself. Use another id for a child, or a step.`,
   FENCED: (d) =>
     `Run ${d.runId} was taken over: epoch ${d.epoch} is over, ${d.current} is current. This process must not go on with it.`,
@@ -64,7 +71,8 @@ const messages: { [C in ErrorCode]: (details: ErrorDetails[C]) => string } = {
   QUESTION_EXPIRED: (d) => `Question ${d.questionId} has expired. Its run decides what happens now.`,
   COMMAND_NOT_ALLOWED: (d) => `Cannot ${d.command} run ${d.runId}: ${d.why}.`,
   QUEUE_FULL: (d) => `The queue holds ${d.limit} runs and takes no more. Start this one later.`,
-  CANCELLED: (d) => `Run ${d.runId} was cancelled${d.by ? ` by ${d.by}` : ""}. Start a new run to do it after all.`,
+  CANCELLED: (d) =>
+    `Run ${d.runId} was cancelled${d.by ? ` by ${d.by}` : ""}. Start a new run to do it after all.`,
   TIMED_OUT: (d) =>
     `Step ${d.step} of run ${d.runId} took longer than its ${d.timeoutMs} ms. Raise timeoutMs if it may take longer.`,
   NOT_SERIALIZABLE: (d) =>
@@ -79,8 +87,10 @@ const messages: { [C in ErrorCode]: (details: ErrorDetails[C]) => string } = {
     `The schema holdfast is at version ${d.found}, this code needs ${d.needed}. Migrate with a role that may, or open with migrate: true.`,
   SCHEMA_TOO_NEW: (d) =>
     `The schema holdfast is at version ${d.found}, this code knows ${d.known}. Upgrade @holdfast/core before it touches this database.`,
-  DATABASE_UNAVAILABLE: (d) => `The database cannot be used: ${d.why}. Check DATABASE_URL and that the server is up.`,
-  NO_EMBEDDED_SERVER: (d) => `There is no embedded server: ${d.why}. Set DATABASE_URL to a Postgres 15 or newer.`,
+  DATABASE_UNAVAILABLE: (d) =>
+    `The database cannot be used: ${d.why}. Check DATABASE_URL and that the server is up.`,
+  NO_EMBEDDED_SERVER: (d) =>
+    `There is no embedded server: ${d.why}. Set DATABASE_URL to a Postgres 15 or newer.`,
 };
 
 const marker = Symbol.for("holdfast.error");

@@ -90,7 +90,8 @@ export class Heart {
     const until = performance.now() + FIRST_BEAT_MS;
     while (this.mayCall(this.lapses) !== "yes") {
       const left = until - performance.now();
-      if (left <= 0 || this.#dead) throw unavailable(this.#dead ?? new Error("the heartbeat does not come through"));
+      if (left <= 0 || this.#dead)
+        throw unavailable(this.#dead ?? new Error("the heartbeat does not come through"));
       await this.changed(left);
     }
   }
@@ -160,7 +161,11 @@ export class Heart {
     let timer: NodeJS.Timeout | undefined;
     const tooLate = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
-        reject(away ? unavailable(away) : new HoldfastError("DATABASE_UNAVAILABLE", { why: "no heartbeat came through" }));
+        reject(
+          away
+            ? unavailable(away)
+            : new HoldfastError("DATABASE_UNAVAILABLE", { why: "no heartbeat came through" }),
+        );
       }, FIRST_BEAT_MS);
     });
     try {

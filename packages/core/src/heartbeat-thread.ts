@@ -118,9 +118,9 @@ async function keepAlive(client: pg.Client, isLost: () => boolean): Promise<void
 /** A connection that does not answer is as bad as none: it is cut, so that a new one can be tried in time. */
 async function within<T>(ms: number, client: pg.Client, answer: Promise<T>): Promise<T> {
   const timer = setTimeout(() => {
-    (client as unknown as { connection: { stream: { destroy(error: Error): void } } }).connection.stream.destroy(
-      new Error(`the database did not answer within ${Math.round(ms)} ms`),
-    );
+    (
+      client as unknown as { connection: { stream: { destroy(error: Error): void } } }
+    ).connection.stream.destroy(new Error(`the database did not answer within ${Math.round(ms)} ms`));
   }, ms);
   try {
     return await answer;

@@ -1,16 +1,15 @@
-import { existsSync } from "node:fs";
-import { isAbsolute, resolve } from "node:path";
-import pg from "pg";
+import type pg from "pg";
 import { Appender } from "./appender.ts";
 import { canKeep, decode, type Encoded, encode } from "./codec.ts";
 import { type Doubts, doubtsOn } from "./doubts.ts";
-import { checkSame, enterRun } from "./enter.ts";
+import { enterRun } from "./enter.ts";
 import { HoldfastError } from "./errors.ts";
 import { Heart } from "./heart.ts";
 import { digestOf } from "./json.ts";
 import type { Start } from "./ledger/entry.ts";
 import { replay } from "./ledger/replay.ts";
 import { must } from "./must.ts";
+import { openDatabase } from "./open-database.ts";
 import { type OutsideRun, setOutsideRun } from "./outside-run.ts";
 import { type LedgerEntry, readLedger, type TailOptions, tailLedger } from "./read-ledger.ts";
 import { type RunList, runsOn } from "./run-list.ts";
@@ -20,7 +19,6 @@ import { checkTools, type RunSettings, type ToolSettings } from "./settings.ts";
 import type { Database } from "./store/database.ts";
 import { giveBack, noticeDead } from "./store/lease.ts";
 import { checkSchema, migrate } from "./store/migrate.ts";
-import { fromPg, patiently, unavailable } from "./store/pg.ts";
 
 export interface HoldfastOptions {
   /**
@@ -62,10 +60,6 @@ export interface Streamed<T> {
 
 /** The longest run id, in characters: it is an index key. */
 const LONGEST_ID = 512;
-/** How long a first connection is tried for. A server that is just starting up gets this much time. */
-const OPENING_MS = 5_000;
-const SCHEMES = /^postgres(ql)?:\/\//;
-
 /**
  * Opens Holdfast on a Postgres: connects, and brings its schema up to date. Throws DATABASE_UNAVAILABLE,
  * NO_EMBEDDED_SERVER, SCHEMA_TOO_NEW, SCHEMA_TOO_OLD, INVALID_ARGUMENT.
@@ -99,7 +93,13 @@ export class Holdfast {
 
   /** Connects when it is first used. `openHoldfast` is the way to have one that is connected. */
   constructor(options: HoldfastOptions = {}) {
-    const { tools = {}, drift = "accept", leaseSeconds = 30, graceSeconds = 1, outsideRun = "pass" } = options;
+    const {
+      tools = {},
+      drift = "accept",
+      leaseSeconds = 30,
+      graceSeconds = 1,
+      outsideRun = "pass",
+    } = options;
     checkTools(tools);
     check("drift", drift === "accept" || drift === "fail", 'must be "accept" or "fail"');
     check("leaseSeconds", leaseSeconds >= 1 && leaseSeconds <= 3600, "must be from 1 to 3600");
@@ -131,7 +131,13 @@ export class Holdfast {
       return (await active.promise) as T;
     }
     const session = new Session(id);
-    const promise = this.#carry(session, () => session.root.enter(async () => await work()), id, inputDigest, options);
+    const promise = this.#carry(
+      session,
+      () => session.root.enter(async () => await work()),
+      id,
+      inputDigest,
+      options,
+    );
     return await this.#activate(id, promise, inputDigest);
   }
 
@@ -162,7 +168,8 @@ export class Holdfast {
 
   /** Connects if that has not been done. Whoever calls it first starts it for all. */
   async opened(): Promise<{ db: Database; appender: Appender }> {
-    if (this.#closing) throw new HoldfastError("DATABASE_UNAVAILABLE", { why: "this Holdfast was closed" });
+    if (this.#closing !== undefined)
+      throw new HoldfastError("DATABASE_UNAVAILABLE", { why: "this Holdfast was closed" });
     this.#means ??= this.#open();
     try {
       return await this.#means;
@@ -220,11 +227,21 @@ export class Holdfast {
       const heart = await this.#beating(db);
       const graceSeconds = must(this.#options.graceSeconds, "graceSeconds");
       const isClosed = () => this.#closing !== undefined;
-      const entered = await enterRun({ db, heart, runId, start, inputDigest, onLeased, graceSeconds, isClosed });
+      const entered = await enterRun({
+        db,
+        heart,
+        runId,
+        start,
+        inputDigest,
+        onLeased,
+        graceSeconds,
+        isClosed,
+      });
       if (entered.at === "finished") {
         const { outcome } = replay(entered.entries);
         if (outcome?.status === "cancelled") throw new HoldfastError("CANCELLED", { runId, by: undefined });
-        if (outcome?.kept && !streamed) return (outcome.value === undefined ? undefined : decode(outcome.value)) as T;
+        if (outcome?.kept && !streamed)
+          return (outcome.value === undefined ? undefined : decode(outcome.value)) as T;
         session.open({ as: "reader", settings: this.#settings, entries: entered.entries });
         const value = await Promise.race([work(), session.stopped]);
         await session.settled();
@@ -315,18 +332,7 @@ export class Holdfast {
 
   async #open(): Promise<{ db: Database; appender: Appender }> {
     const { database, migrate: mayMigrate = true } = this.#options;
-    const given = typeof database === "object" ? database : undefined;
-    const pool = given ?? new pg.Pool({
-      connectionString: await urlOf(database as string | undefined),
-      application_name: "holdfast",
-      max: 10,
-      connectionTimeoutMillis: OPENING_MS,
-      allowExitOnIdle: true, // a process that has nothing else to do may end
-      keepAlive: true,
-    });
-    pool.on("error", () => {});
-    const prepare = await sessionsAreOurs(pool);
-    const db = fromPg(pool, { owned: given === undefined, prepare });
+    const db = await openDatabase(database);
     this.#db = db;
     await (mayMigrate ? migrate(db) : checkSchema(db));
     return { db, appender: new Appender(db) };
@@ -363,52 +369,4 @@ function check(argument: string, holds: boolean, why: string): void {
 
 function encodeFailure(error: unknown): Encoded {
   return canKeep(error) ? encode(error) : encode(new Error(String(error)));
-}
-
-/** Do statements of one connection reach one session? Not behind a pooler in transaction mode. */
-async function sessionsAreOurs(pool: pg.Pool): Promise<boolean> {
-  try {
-    const client = await patiently(OPENING_MS, () => pool.connect());
-    try {
-      const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
-      return rows[0]?.pid === (client as unknown as { processID: number }).processID;
-    } finally {
-      client.release();
-    }
-  } catch (error) {
-    throw HoldfastError.is(error) ? error : unavailable(error);
-  }
-}
-
-async function urlOf(database: string | undefined): Promise<string> {
-  if (database !== undefined && SCHEMES.test(database)) return database;
-  if (database === undefined && process.env.DATABASE_URL) return process.env.DATABASE_URL;
-  if (database === undefined && process.env.NODE_ENV === "production") {
-    const why = 'is missing: set DATABASE_URL, or say database: "embedded" if that is meant in production';
-    throw new HoldfastError("INVALID_ARGUMENT", { argument: "database", why });
-  }
-  if (database !== undefined && database !== "embedded" && !looksLikeFolder(database)) {
-    const why = "is neither postgres://…, nor \"embedded\", nor a folder (write ./name for one that is yet to be made)";
-    throw new HoldfastError("INVALID_ARGUMENT", { argument: "database", why });
-  }
-  const folder = resolve(database === undefined || database === "embedded" ? ".holdfast" : database);
-  return await startEmbedded(folder);
-}
-
-const looksLikeFolder = (text: string) => isAbsolute(text) || /^\.{1,2}(\/|\\|$)/.test(text) || existsSync(text);
-
-async function startEmbedded(folder: string): Promise<string> {
-  let embedded: typeof import("@holdfast/embedded-postgres");
-  try {
-    embedded = await import("@holdfast/embedded-postgres");
-  } catch (error) {
-    const why = "the package @holdfast/embedded-postgres is not installed";
-    throw new HoldfastError("NO_EMBEDDED_SERVER", { why }, { cause: error });
-  }
-  try {
-    return (await embedded.startEmbeddedPostgres({ folder })).url;
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new HoldfastError("NO_EMBEDDED_SERVER", { why }, { cause: error });
-  }
 }

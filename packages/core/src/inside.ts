@@ -22,9 +22,16 @@ export interface StepOptions {
  * Does `work` once for all executions of the run: its outcome (also an error it throws) is recorded, and returned
  * instead of doing it again. Outside a run it just does it. Throws NOT_SERIALIZABLE where the value cannot be kept.
  */
-export async function step<T>(name: string, work: () => T | PromiseLike<T>, options: StepOptions = {}): Promise<T> {
+export async function step<T>(
+  name: string,
+  work: () => T | PromiseLike<T>,
+  options: StepOptions = {},
+): Promise<T> {
   if (typeof name !== "string" || name === "") {
-    throw new HoldfastError("INVALID_ARGUMENT", { argument: "A step's name", why: "must be a string that is not empty" });
+    throw new HoldfastError("INVALID_ARGUMENT", {
+      argument: "A step's name",
+      why: "must be a string that is not empty",
+    });
   }
   const scope = currentScope();
   if (!scope) {
@@ -54,7 +61,10 @@ export const signal = (): AbortSignal => inRun("signal()").scope.signal;
 export function idempotencyKey(): string {
   const key = inRun("idempotencyKey()").scope.key;
   if (key === undefined) {
-    throw new HoldfastError("INVALID_ARGUMENT", { argument: "idempotencyKey()", why: "is asked inside a tool or a step" });
+    throw new HoldfastError("INVALID_ARGUMENT", {
+      argument: "idempotencyKey()",
+      why: "is asked inside a tool or a step",
+    });
   }
   return key;
 }

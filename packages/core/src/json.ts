@@ -31,13 +31,16 @@ function plain(value: unknown, above: readonly object[]): unknown {
       return undefined;
   }
   if (value === null) return null;
-  if (above.includes(value)) throw new HoldfastError("NOT_SERIALIZABLE", { path: "the input", why: "it has a cycle" });
+  if (above.includes(value))
+    throw new HoldfastError("NOT_SERIALIZABLE", { path: "the input", why: "it has a cycle" });
   const path = [...above, value];
   if (Array.isArray(value)) return value.map((item) => plain(item, path) ?? null);
   if (value instanceof Date) return { $date: value.getTime() };
   if (value instanceof URL) return { $url: value.href };
   if (ArrayBuffer.isView(value)) {
-    return { $bytes: sha256(new Uint8Array(value.buffer, value.byteOffset, value.byteLength)).toString("base64url") };
+    return {
+      $bytes: sha256(new Uint8Array(value.buffer, value.byteOffset, value.byteLength)).toString("base64url"),
+    };
   }
   if (value instanceof ArrayBuffer) return { $bytes: sha256(new Uint8Array(value)).toString("base64url") };
   if (value instanceof Map) return { $map: [...value].map((pair) => plain(pair, path)) };

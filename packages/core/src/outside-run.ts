@@ -14,11 +14,15 @@ export function setOutsideRun(who: object, what: OutsideRun | undefined): void {
 
 /** Something durable was called outside a run. Warns once a process, or throws UNHELD_CALL where that is configured. */
 export function outsideRun(what: string): void {
-  if (refusing.size > 0) throw new HoldfastError("UNHELD_CALL", { name: what, why: "it was called outside a run" });
+  if (refusing.size > 0)
+    throw new HoldfastError("UNHELD_CALL", { name: what, why: "it was called outside a run" });
   if (warned) return;
   warned = true;
-  process.emitWarning(`${what} was called outside a run: nothing of it is recorded. Call it inside hf.run(id, work).`, {
-    type: "HoldfastWarning",
-    code: "UNHELD_CALL",
-  });
+  process.emitWarning(
+    `${what} was called outside a run: nothing of it is recorded. Call it inside hf.run(id, work).`,
+    {
+      type: "HoldfastWarning",
+      code: "UNHELD_CALL",
+    },
+  );
 }

@@ -1,6 +1,6 @@
 import { decode } from "./codec.ts";
 import { HoldfastError } from "./errors.ts";
-import { replay, type Run } from "./ledger/replay.ts";
+import { type Run, replay } from "./ledger/replay.ts";
 import type { RunStatus, WaitingOn } from "./run/status.ts";
 import type { Database } from "./store/database.ts";
 import { readEntries } from "./store/ledger.ts";
@@ -64,7 +64,10 @@ export function runsOn(database: () => Promise<Database>): RunList {
 
     async list({ status, waitingOn, agent, tag, limit = 50, cursor } = {}) {
       if (!Number.isInteger(limit) || limit < 1 || limit > LARGEST_PAGE) {
-        throw new HoldfastError("INVALID_ARGUMENT", { argument: "limit", why: `must be from 1 to ${LARGEST_PAGE}` });
+        throw new HoldfastError("INVALID_ARGUMENT", {
+          argument: "limit",
+          why: `must be from 1 to ${LARGEST_PAGE}`,
+        });
       }
       const behind = cursor === undefined ? undefined : readCursor(cursor);
       const heads = await listHeads(await database(), { status, waitingOn, agent, tag, behind }, limit + 1);
@@ -104,12 +107,14 @@ function viewOf(head: Head, { start, outcome, attempts }: Run): RunView {
   };
 }
 
-const writeCursor = (createdAt: string, run: string) => Buffer.from(JSON.stringify([createdAt, run])).toString("base64url");
+const writeCursor = (createdAt: string, run: string) =>
+  Buffer.from(JSON.stringify([createdAt, run])).toString("base64url");
 
 function readCursor(cursor: string): { createdAt: string; run: string } {
   try {
     const [createdAt, run] = JSON.parse(Buffer.from(cursor, "base64url").toString()) as unknown[];
-    if (typeof createdAt === "string" && typeof run === "string" && /^\d{1,18}$/.test(run)) return { createdAt, run };
+    if (typeof createdAt === "string" && typeof run === "string" && /^\d{1,18}$/.test(run))
+      return { createdAt, run };
   } catch {
     // falls through: it is none of ours
   }

@@ -70,7 +70,7 @@ export class RunWriter {
 
   /** One append at a time: a second caller waits for the first, and for one more if it said something meanwhile. */
   async #fly(): Promise<void> {
-    while (this.#flying) await this.#flying;
+    while (this.#flying !== undefined) await this.#flying;
     // What could not be written leaves a hole: nothing may follow it.
     if (this.#broken) throw this.#broken.error;
     if (this.#said.length === 0) return;

@@ -1,19 +1,30 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Lane } from "./lane.ts";
 import type { Port } from "./port.ts";
-import type { Session } from "./session.ts";
 import type { Begun, Call, Live } from "./step/call.ts";
 
 const scopes = scopeStorage();
 
+/** What a scope needs of the execution of its run: a Session. */
+export interface Execution {
+  readonly runId: string;
+  readonly signal: AbortSignal;
+  /** The scope that the run was started in. */
+  readonly parent: Scope | undefined;
+  begin<T>(lane: Lane, call: Call<T>): Promise<Begun<T>>;
+  value<T>(lane: Lane, name: string, make: () => T): T;
+  keep(promise: PromiseLike<unknown>): void;
+  resample(lane: Lane): void;
+}
+
 /** Where we are: in which run, and at which lane of it. What adapters see as the Port. */
 export class Scope implements Port {
-  readonly session: Session;
+  readonly session: Execution;
   readonly at: Lane;
   /** The idempotency key of the call whose body this is. */
   readonly key: string | undefined;
 
-  constructor(session: Session, at: Lane, key?: string) {
+  constructor(session: Execution, at: Lane, key?: string) {
     this.session = session;
     this.at = at;
     this.key = key;
@@ -42,7 +53,11 @@ export class Scope implements Port {
       opened.resolve();
       throw error;
     }
-    if (isPromiseLike(result)) result.then(() => opened.resolve(), () => opened.resolve());
+    if (isPromiseLike(result))
+      result.then(
+        () => opened.resolve(),
+        () => opened.resolve(),
+      );
     else opened.resolve();
     return result;
   }

@@ -1,21 +1,20 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Appender } from "./appender.ts";
 import { decode, type Encoded, encode } from "./codec.ts";
+import { Course, type Located } from "./course.ts";
 import { HoldfastError } from "./errors.ts";
 import type { Heart } from "./heart.ts";
-import { digestOf } from "./json.ts";
 import { enterRow, Lane } from "./lane.ts";
 import type { Effect, Entry, Intent, Outcome } from "./ledger/entry.ts";
-import { doubtsOf, forget, lanesOf, placesOf, replay, type Run } from "./ledger/replay.ts";
-import { must } from "./must.ts";
+import { idempotencyKeyOf } from "./ledger/key.ts";
+import { doubtsOf, forget, type Run, replay } from "./ledger/replay.ts";
 import { resampledSteps } from "./ledger/resample.ts";
+import { must } from "./must.ts";
 import type { WaitingOn } from "./run/status.ts";
 import { RunWriter } from "./run-writer.ts";
 import { currentScope, Scope } from "./scope.ts";
 import { type RunSettings, settingsOf } from "./settings.ts";
-import type { Begun, Call, EmittedCall, Live } from "./step/call.ts";
-import { emittedKey, idempotencyKeyOf, laneName, lanePath, MODEL, parseKey, placeKey, rowName } from "./ledger/key.ts";
-import { matchLane, matchPlace } from "./step/match.ts";
+import type { Begun, Call, Live } from "./step/call.ts";
 import { plan } from "./step/plan.ts";
 import type { Database } from "./store/database.ts";
 import { park } from "./store/lease.ts";
@@ -35,24 +34,29 @@ export interface Means {
 
 /** The run as its owner holds it, or as it was when it had finished. */
 export type Opened =
-  | { readonly as: "owner"; readonly means: Means; readonly lease: Lease; readonly lapses: bigint; readonly entries: readonly Entry[] }
+  | {
+      readonly as: "owner";
+      readonly means: Means;
+      readonly lease: Lease;
+      readonly lapses: bigint;
+      readonly entries: readonly Entry[];
+    }
   | { readonly as: "reader"; readonly settings: RunSettings; readonly entries: readonly Entry[] };
+
+/** A call that goes out. */
+interface Dispatch {
+  readonly effect: Effect | undefined;
+  readonly idempotencyKey: string;
+  /** Whether another of its row was open meanwhile. */
+  readonly mark: { parallel: boolean };
+  readonly close: () => void;
+  readonly writer: RunWriter;
+}
 
 /** The call is on record as having thrown, or was refused: what its caller is to catch. */
 interface Threw {
   readonly at: "threw";
   readonly error: unknown;
-}
-
-/** A call that is found: which step it is. */
-interface Located {
-  readonly key: string;
-  readonly digest: string;
-  /** What is asked, as the model wrote it where one did. */
-  readonly input: unknown;
-  readonly fields: Readonly<Record<string, string>> | undefined;
-  /** Where it stands in a row; undefined for a call that its emitter names. */
-  readonly row: { readonly taken: Set<number>; readonly open: Set<{ parallel: boolean }>; readonly n: number } | undefined;
 }
 
 /**
@@ -72,21 +76,22 @@ export class Session {
   readonly #open = new Map<string, Promise<unknown>>();
   readonly #kept = new Set<PromiseLike<unknown>>();
   readonly #waiting = new Map<string, { waitingOn: WaitingOn; settled: () => void }>();
-  readonly #emitted = new Map<string, { model: string; call: EmittedCall }[]>();
-  readonly #unconsumed = new Map<string, Set<string>>();
-  readonly #consumed = new Set<string>();
+  /** Lanes in which a call waits to begin: what was called around them cannot settle. */
+  readonly #held = new Map<Promise<unknown>, Lane>();
   #rejectStopped: (error: unknown) => void = () => {};
   #stopError: { error: unknown } | undefined;
   #parking: Promise<void> | undefined;
   #changed = Promise.withResolvers<void>();
   #as: Opened | undefined;
   #run: Run = replay([]);
+  #course: Course;
   #writer: RunWriter | undefined;
   #unlisten = () => {};
   #ended = false;
 
   constructor(runId: string) {
     this.runId = runId;
+    this.#course = new Course(runId, this.#run);
     this.root = new Scope(this, new Lane("", undefined, ""));
     this.stopped = new Promise((_, reject) => {
       this.#rejectStopped = reject;
@@ -99,13 +104,6 @@ export class Session {
   open(opened: Opened): void {
     this.#as = opened;
     this.#run = replay(opened.entries);
-    for (const step of this.#run.steps.values()) {
-      if (!("intent" in step) || !step.intent) continue;
-      const row = `${parseKey(step.key).lane}/${step.name}`;
-      const keys = this.#unconsumed.get(row);
-      if (keys) keys.add(step.key);
-      else this.#unconsumed.set(row, new Set([step.key]));
-    }
     if (opened.as === "owner") {
       const { means, lease, lapses } = opened;
       this.#writer = new RunWriter(means, lease, this.#run, {
@@ -122,6 +120,7 @@ export class Session {
         if (means.heart.mayCall(lapses) === "lapsed") this.stop(lapsed(this.runId));
       });
     }
+    this.#course = new Course(this.runId, this.#run);
     this.#opened.resolve();
   }
 
@@ -171,7 +170,7 @@ export class Session {
       const why = `run ${this.runId} has ended; await what a run begins before its work returns`;
       throw new HoldfastError("UNHELD_CALL", { name: call.name, why });
     }
-    if (this.#parking || this.#stopError) await this.#mayBegin();
+    if (this.#parking !== undefined || this.#stopError) await this.#hold(lane, this.#mayBegin());
     let begun: Begun<T> | Threw;
     try {
       begun = await this.#begin(lane, call);
@@ -189,13 +188,18 @@ export class Session {
   async #begin<T>(lane: Lane, call: Call<T>): Promise<Begun<T> | Threw> {
     const settings = call.kind === "tool" ? settingsOf(this.#settings.tools, call.name) : {};
     const effect = call.effect ?? settings.effect ?? (call.kind === "model" ? undefined : "once");
-    const located = this.#locate(lane, call);
-    const { key, digest } = located;
+    const located = this.#course.locate(lane, call);
+    const { key, digest, drift } = located;
+    if (drift) {
+      if (this.#settings.drift === "fail") {
+        throw new HoldfastError("DRIFTED", { runId: this.runId, step: key, differs: drift });
+      }
+      this.#writer?.say({ kind: "note", note: "drift", step: key, differs: drift });
+    }
     for (;;) {
       // The same call twice at once (a framework that repeats a tool call) is one call: wait for what comes of it.
-      const open = this.#open.get(key);
-      if (open) {
-        await open;
+      if (this.#open.has(key)) {
+        await this.#open.get(key);
         continue;
       }
       const step = this.#run.steps.get(key);
@@ -203,114 +207,35 @@ export class Session {
       switch (planned.do) {
         case "return": {
           const value = (planned.output === undefined ? undefined : decode(planned.output)) as T;
-          this.#consume(lane, located, call, value);
+          this.#course.consume(lane, key, call.emits?.(value));
           return { at: "recorded", value };
         }
         case "throw":
-          this.#consume(lane, located, call);
+          this.#course.consume(lane, key);
           return { at: "threw", error: planned.error === undefined ? undefined : decode(planned.error) };
         case "refuse":
-          this.#consume(lane, located, call);
+          this.#course.consume(lane, key);
           return {
             at: "threw",
-            error: new HoldfastError("POLICY_DENIED", { runId: this.runId, step: key, reason: planned.reason }),
+            error: new HoldfastError("POLICY_DENIED", {
+              runId: this.runId,
+              step: key,
+              reason: planned.reason,
+            }),
           };
         case "diverge":
-          throw this.#diverged(key, planned.why);
+          throw this.#course.diverged(key, planned.why);
         case "resolve":
           if (planned.step.at === "intended") {
             const why = "the call may have gone out, and what came of it was not recorded";
             this.#writerOr(key).say({ kind: "doubt", step: key, why });
           }
-          await this.#wait(key, "doubt");
+          await this.#hold(lane, this.#wait(key, "doubt"));
           continue;
         case "execute":
           return await this.#execute(lane, call, located, effect);
         default:
           unreachable(planned);
-      }
-    }
-  }
-
-  /** Which step is this call? The lane is bound to a recorded one with its first call; then the call has its place. */
-  #locate(lane: Lane, call: Call<never>): Located {
-    const asked = this.#emitterOf(lane, call);
-    const input = asked ? parsed(asked.call.input) : call.input;
-    const digests = call.kind === "model" ? digestsOf(call.name, input) : undefined;
-    const fields = digests && Object.fromEntries(Object.entries(digests).map(([name, full]) => [name, full.slice(0, 8)]));
-    const digest = digestOf(digests ?? input);
-    const path = this.#bind(lane, digest);
-    if (asked && call.id !== undefined) {
-      return { key: emittedKey(asked.model, call.name, call.id), digest, input, fields, row: undefined };
-    }
-
-    const name = call.kind === "model" ? MODEL : rowName(call.name);
-    const { taken, open } = lane.row(name);
-    const recorded = placesOf(this.#run, path, name);
-    const match = matchPlace({ recorded, taken, open: open.size }, digest);
-    if (match.at === "unclear") {
-      throw this.#diverged(placeKey(path, name, 0), "calls that ran side by side ask something else than is on record");
-    }
-    const key = placeKey(path, name, match.n);
-    if (match.at === "drift") {
-      const differs = this.#differs(key, fields);
-      if (call.kind !== "model") throw this.#diverged(key, "on record are other arguments");
-      if (this.#settings.drift === "fail") throw new HoldfastError("DRIFTED", { runId: this.runId, step: key, differs });
-      this.#writer?.say({ kind: "note", note: "drift", step: key, differs });
-      const was = must(this.#run.steps.get(key), "the record that was drifted from");
-      taken.add(match.n);
-      return { key, digest: was.digest, input, fields, row: { taken, open, n: match.n } };
-    }
-    taken.add(match.n);
-    return { key, digest, input, fields, row: { taken, open, n: match.n } };
-  }
-
-  #bind(lane: Lane, digest: string): string {
-    if (lane.path !== undefined) return lane.path;
-    const parent = must(lane.parent, "the parent of a lane without a path");
-    const above = this.#bind(parent, digest);
-    const { taken, open } = parent.row(`${lane.name}/`);
-    const unbound = [...open].filter((sibling) => (sibling as Lane).path === undefined).length;
-    const match = matchLane({ recorded: lanesOf(this.#run, above, laneName(lane.name)), taken, open: unbound }, digest);
-    if (match.at === "unclear") {
-      const why = `${lane.name} runs several times side by side, and none on record began by asking this`;
-      throw this.#diverged(lanePath(above, lane.name, 0), why);
-    }
-    taken.add(match.n);
-    lane.path = lanePath(above, lane.name, match.n);
-    return lane.path;
-  }
-
-  /** The model's answer that asked for this tool call: the last one in its lane, else the last one in the run. */
-  #emitterOf(lane: Lane, call: Call<never>): { model: string; call: EmittedCall } | undefined {
-    if (call.kind !== "tool" || call.id === undefined) return undefined;
-    const id = `${call.name}:${call.id}`;
-    const candidates = lane.emitted.get(id) ?? this.#emitted.get(id);
-    const last = candidates?.at(-1);
-    if (!candidates || !last) return undefined;
-    // One answer may use an id twice, with other arguments: each call finds its own.
-    const digest = digestOf(call.input);
-    return (
-      candidates.find((one) => one.model === last.model && digestOf(parsed(one.call.input)) === digest) ??
-      candidates.find((one) => one.model === last.model)
-    );
-  }
-
-  /** A recorded call is used: it cannot be meant again, and what it asked for is known. */
-  #consume<T>(lane: Lane, { key }: Located, call: Call<T>, value?: T): void {
-    this.#consumed.add(key);
-    const step = this.#run.steps.get(key);
-    if (step) this.#unconsumed.get(`${parseKey(key).lane}/${step.name}`)?.delete(key);
-    if (call.emits && value !== undefined) this.#emits(lane, key, call.emits(value));
-  }
-
-  #emits(lane: Lane, model: string, calls: readonly EmittedCall[]): void {
-    for (const call of calls) {
-      const id = `${call.name}:${call.id}`;
-      for (const known of [lane.emitted, this.#emitted]) {
-        const list = known.get(id);
-        if (list) list.push({ model, call });
-        else known.set(id, [{ model, call }]);
       }
     }
   }
@@ -334,12 +259,11 @@ export class Session {
       this.#announce();
     };
     const intendedBefore = this.#run.steps.has(key);
-    this.#consume(lane, located, { ...call, emits: undefined });
-
+    this.#course.consume(lane, key);
     const idempotencyKey = idempotencyKeyOf(this.runId, key);
     try {
       if (effect !== undefined) {
-        if (effect !== "read" && !intendedBefore) this.#refuseBesideUnconsumed(lane, call.name, key);
+        if (effect !== "read" && !intendedBefore) this.#course.refuseBesideUnconsumed(lane, call.name, key);
         const intent: Intent = {
           kind: "intent",
           step: key,
@@ -353,28 +277,26 @@ export class Session {
           value: encode(call.kind === "model" ? undefined : located.input),
         };
         writer.say(intent);
-        // An effect goes out only once its intent, and all that came before it, is durable. A read may go at once.
-        if (effect !== "read") await writer.flush();
+        // A call goes out only once its intent, and all that came before it, is durable.
+        await writer.flush();
       }
       await this.#mayDispatch();
     } catch (error) {
       close();
       throw error;
     }
-    if (this.#stopError) return never();
-    return this.#live(lane, call, located, { idempotencyKey, mark, close, writer });
+    if (this.#stopError) {
+      close();
+      return never();
+    }
+    return this.#live(lane, call, located, { effect, idempotencyKey, mark, close, writer });
   }
 
   #live<T>(
     lane: Lane,
     call: Call<T>,
     { key, digest, fields, row }: Located,
-    {
-      idempotencyKey,
-      mark,
-      close,
-      writer,
-    }: { idempotencyKey: string; mark: { parallel: boolean }; close: () => void; writer: RunWriter },
+    { effect, idempotencyKey, mark, close, writer }: Dispatch,
   ): Live<T> {
     const started = performance.now();
     const body = new Scope(this, new Lane(call.name, lane, key), idempotencyKey);
@@ -412,10 +334,11 @@ export class Session {
           throw error;
         }
         const read = decode(encoded) as T;
-        if (call.emits) this.#emits(lane, key, call.emits(read));
+        if (call.emits) this.#course.consume(lane, key, call.emits(read));
         const recorded = observe(encoded, true, call.usage?.(read));
         recorded.catch((error) => this.stop(error));
-        if (durable) await this.#unlessStopped(recorded);
+        // What may not be repeated is on record before the agent goes on. What may, travels with the next append.
+        if (durable || effect === "once" || effect === "idempotent") await this.#unlessStopped(recorded);
         return read;
       },
       fail: async (error, { aborted = false } = {}) => {
@@ -438,26 +361,27 @@ export class Session {
       const why = "cannot be answered before the run is open: await something first, or use hf.run";
       throw new HoldfastError("INVALID_ARGUMENT", { argument: name, why });
     }
-    const { key, digest, row } = this.#locate(lane, { kind: "step", name, input: undefined });
-    const step = this.#run.steps.get(key);
-    this.#consumed.add(key);
-    if (step?.at === "observed" && step.observation.value !== undefined) return decode(step.observation.value) as T;
-    if (row) row.taken.add(row.n);
-    const made = make();
-    const value = encode(made);
-    this.#writerOr(key).say({ kind: "observation", step: key, call: "step", name, digest, ok: true, value });
-    return made;
-  }
-
-  /**
-   * An effect never goes live while its lane holds an intent of the same tool that this execution has not come to: the
-   * one might be the other, asked for in other words. An intent whose model call was replayed is still to come.
-   */
-  #refuseBesideUnconsumed(lane: Lane, name: string, key: string): void {
-    for (const other of this.#unconsumed.get(`${must(lane.path, "the path of a bound lane")}/${name}`) ?? []) {
-      const { emitter } = parseKey(other);
-      if (other === key || (emitter !== undefined && this.#consumed.has(emitter))) continue;
-      throw this.#diverged(key, `${name} was intended before as ${other}, which this execution has not come to`);
+    try {
+      const { key, digest } = this.#course.locate(lane, { kind: "step", name, input: undefined });
+      const step = this.#run.steps.get(key);
+      this.#course.consume(lane, key);
+      if (step?.at === "observed" && step.observation.value !== undefined)
+        return decode(step.observation.value) as T;
+      const made = make();
+      const value = encode(made);
+      this.#writerOr(key).say({
+        kind: "observation",
+        step: key,
+        call: "step",
+        name,
+        digest,
+        ok: true,
+        value,
+      });
+      return made;
+    } catch (error) {
+      this.stop(error);
+      throw error;
     }
   }
 
@@ -475,7 +399,7 @@ export class Session {
 
   /** Pending while the run parks: a call that is begun then waits with it, and goes on only if it did not park. */
   async #mayBegin(): Promise<void> {
-    while (this.#parking) await this.#parking;
+    while (this.#parking !== undefined) await this.#parking;
     if (this.#stopError) await never();
   }
 
@@ -490,7 +414,30 @@ export class Session {
 
   async #settleOpen(boundMs: number): Promise<void> {
     const bound = performance.now() + boundMs;
-    while (this.#open.size > 0 && performance.now() < bound) await this.#change(bound - performance.now());
+    while (this.#mayYetSettle() && performance.now() < bound) await this.#change(bound - performance.now());
+  }
+
+  /** Is a call under way that does not wait, in its body, for another that may not begin? */
+  #mayYetSettle(): boolean {
+    const stuck = new Set<string>();
+    for (let lane of this.#held.values()) {
+      for (;;) {
+        if (lane.path !== undefined) stuck.add(lane.path);
+        if (!lane.parent) break;
+        lane = lane.parent;
+      }
+    }
+    return [...this.#open.keys()].some((key) => !stuck.has(key));
+  }
+
+  async #hold<T>(lane: Lane, waiting: Promise<T>): Promise<T> {
+    this.#held.set(waiting, lane);
+    this.#announce();
+    try {
+      return await waiting;
+    } finally {
+      this.#held.delete(waiting);
+    }
   }
 
   /** Waits until what the step needs is settled from outside. Normally that is in another process: the run parks. */
@@ -535,7 +482,11 @@ export class Session {
     const writer = must(this.#writer, "the owner's writer");
     await writer.catchUp(Number.MAX_SAFE_INTEGER);
     if (this.#run.epoch !== writer.lease.epoch) {
-      throw new HoldfastError("FENCED", { runId: this.runId, epoch: writer.lease.epoch, current: this.#run.epoch });
+      throw new HoldfastError("FENCED", {
+        runId: this.runId,
+        epoch: writer.lease.epoch,
+        current: this.#run.epoch,
+      });
     }
   }
 
@@ -553,7 +504,13 @@ export class Session {
   async settled(): Promise<void> {
     for (;;) {
       if (this.#stopError) throw this.#stopError.error;
-      if (this.#open.size === 0 && this.#kept.size === 0 && !this.#parking && this.#waiting.size === 0) return;
+      if (
+        this.#open.size === 0 &&
+        this.#kept.size === 0 &&
+        this.#parking === undefined &&
+        this.#waiting.size === 0
+      )
+        return;
       await Promise.race([this.#changed.promise, this.stopped, this.#parking ?? this.#changed.promise]);
     }
   }
@@ -590,19 +547,9 @@ export class Session {
 
   /** A finished run is only read: a call that is not on record has no place in it. */
   #writerOr(key: string): RunWriter {
-    if (!this.#writer) throw this.#diverged(key, "the run has finished, and this call is not on its record");
+    if (!this.#writer)
+      throw this.#course.diverged(key, "the run has finished, and this call is not on its record");
     return this.#writer;
-  }
-
-  #differs(key: string, fields: Readonly<Record<string, string>> | undefined): string[] {
-    const step = this.#run.steps.get(key);
-    const was = (step?.at === "observed" ? step.observation.fields : undefined) ?? {};
-    const names = new Set([...Object.keys(was), ...Object.keys(fields ?? {})]);
-    return [...names].filter((name) => was[name] !== fields?.[name]);
-  }
-
-  #diverged(step: string, why: string): HoldfastError<"DIVERGED"> {
-    return new HoldfastError("DIVERGED", { runId: this.runId, step, why });
   }
 
   /** Settles as the promise does, or never where the run has stopped: nobody is to go on with it. */
@@ -633,26 +580,9 @@ export class Session {
 const never = <T>(): Promise<T> => new Promise<T>(() => {});
 
 const lapsed = (runId: string) =>
-  new HoldfastError("DATABASE_UNAVAILABLE", { why: `the lease on run ${runId} could not be renewed in time` });
-
-/** Arguments as the model wrote them: a JSON string says what it parses to, anything else says itself. */
-function parsed(input: unknown): unknown {
-  if (typeof input !== "string") return input;
-  try {
-    return JSON.parse(input);
-  } catch {
-    return input;
-  }
-}
-
-/** A digest for each field of a model request: the request's is made of them, and a drift is named by them. */
-function digestsOf(name: string, request: unknown): Record<string, string> {
-  const digests: Record<string, string> = { model: digestOf(name) };
-  for (const [field, value] of Object.entries((request ?? {}) as Record<string, unknown>)) {
-    if (value !== undefined) digests[field] = digestOf(value);
-  }
-  return digests;
-}
+  new HoldfastError("DATABASE_UNAVAILABLE", {
+    why: `the lease on run ${runId} could not be renewed in time`,
+  });
 
 /** Whatever was thrown, as the ledger can keep it: at worst its text. */
 function encodeError(error: unknown): Encoded {

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmod, cp, lstat, mkdir, readdir, readFile, rename, rm, symlink } from "node:fs/promises";
+import { chmod, cp, lstat, readdir, readFile, rename, rm, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
 import os from "node:os";
 import path from "node:path";
@@ -21,8 +21,10 @@ export async function findBinaries(account: Account): Promise<Binaries> {
   // The package lies where only its owner can read it (root's home, say), or its postinstall was not run and the
   // links between its libraries are missing. Both are healed by a copy.
   let problem: unknown;
-  for (const cache of await cacheDirectories(account)) {
+  for (const cache of cacheDirectories(account)) {
     try {
+      // Others may look in (the server's account has to), but not write.
+      if (!(await claimDirectory(cache, [ourUid()], 0o755))) continue;
       const copy = path.join(cache, name);
       if (!(await isOwnDirectory(copy, [ourUid()]))) await copyBinaries(native, copy);
       if ((await isOwnDirectory(copy, [ourUid()])) && (await runs(copy, account))) return programs(copy);
@@ -83,21 +85,11 @@ function ourUid(): number {
   return process.geteuid?.() ?? -1;
 }
 
-/** Places for the copy, the best first; each is ours, and nobody else can write there. */
-async function cacheDirectories({ dropped }: Account): Promise<string[]> {
-  const candidates = dropped
-    ? ["/var/cache/holdfast", path.join(os.tmpdir(), "holdfast-0"), "/tmp/holdfast-0"]
-    : [
-        path.join(process.env["XDG_CACHE_HOME"] || path.join(os.homedir(), ".cache"), "holdfast"),
-        path.join(os.tmpdir(), `holdfast-${ourUid()}`),
-      ];
-  const ours: string[] = [];
-  for (const candidate of candidates) {
-    if (!dropped) await mkdir(path.dirname(candidate), { recursive: true }).catch(() => {});
-    // Others may look in (the server's account has to), but not write.
-    if (await claimDirectory(candidate, [ourUid()], 0o755).catch(() => false)) ours.push(candidate);
-  }
-  return ours;
+/** Places for the copy, the best first. */
+function cacheDirectories({ dropped }: Account): string[] {
+  if (dropped) return ["/var/cache/holdfast", path.join(os.tmpdir(), "holdfast-0"), "/tmp/holdfast-0"];
+  const home = process.env["XDG_CACHE_HOME"] || path.join(os.homedir(), ".cache");
+  return [path.join(home, "holdfast"), path.join(os.tmpdir(), `holdfast-${ourUid()}`)];
 }
 
 /** Copies under a passing name and renames, so that the place holds a whole copy or none, however many copy at once. */

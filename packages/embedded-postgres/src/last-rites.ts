@@ -7,16 +7,19 @@
  */
 export const LAST_RITES = `
 last_rites() {
-  # A server that shuts down signals the process groups of its children, and this is one: see it through.
+  # A server that shuts down signals the process groups of its children, and this is in one: see it through.
   trap '' HUP INT QUIT TERM
   if read -r said && [ "$said" = watched ]; then return; fi
   kill -INT "$1"
-  tries=0
-  while kill -0 "$1" && [ $tries -lt 600 ]; do tries=$((tries + 1)); sleep 0.05; done
   if [ -z "$2" ]; then return; fi
-  # The server's other processes notice its death a moment later, and may still write while the folder is removed.
-  tries=0
-  until rm -rf "$2" || [ $tries -ge 100 ]; do tries=$((tries + 1)); sleep 0.05; done
+  # In the background, for the server does not end before the session has, nor the session before this shell.
+  (
+    tries=0
+    while kill -0 "$1" && [ $tries -lt 600 ]; do tries=$((tries + 1)); sleep 0.05; done
+    # Its other processes notice its death a moment later, and may still write while the folder is removed.
+    tries=0
+    until rm -rf "$2" || [ $tries -ge 100 ]; do tries=$((tries + 1)); sleep 0.05; done
+  ) &
 }
 `;
 

@@ -27,10 +27,11 @@ export async function serverAccount(): Promise<Account> {
 }
 
 /**
- * Makes the directory unless it is there, and answers whether it is ours alone: a real directory, not a link, owned by
+ * Makes the directory unless it is there, and answers whether it is there and ours alone: a real directory, not a link, owned by
  * one of `uids`, writable by nobody else. A name in /tmp can be foreseen, so somebody may have been there first.
  */
 export async function claimDirectory(directory: string, uids: readonly number[], mode: number): Promise<boolean> {
+  await mkdir(path.dirname(directory), { recursive: true }).catch(() => {});
   try {
     await mkdir(directory);
     await chmod(directory, mode); // mkdir's own mode is cut by the umask.

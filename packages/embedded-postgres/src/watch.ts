@@ -19,36 +19,42 @@ create function pg_temp.watch(linger float8, grace float8, postmaster int) retur
 declare
   nap    constant float8 := 0.2;
   patience        float8 := 0;
-  seen            bigint := -1;
-  opened          bigint;
+  busy            boolean;
+  openings_seen   bigint := -1;
+  openings_now    bigint;
+  sessions_seen   bigint := -1;
+  sessions_now    bigint;
 begin
   raise notice 'watching';
   loop
     perform pg_stat_clear_snapshot();
-    if exists (select
-                 from pg_stat_activity
-                where backend_type in ('client backend', 'walsender')
-                  and pid <> pg_backend_pid()
-                  and application_name <> '${OPENER}') then
+    select exists (select
+                     from pg_stat_activity
+                    where backend_type in ('client backend', 'walsender')
+                      and pid <> pg_backend_pid()
+                      and application_name <> '${OPENER}') into busy;
+    -- A session may come and go while this one naps. It is counted when it goes.
+    select coalesce(sum(sessions), 0) from pg_stat_database where datname <> 'postgres' into sessions_now;
+    select last_value from public.openings into openings_now;
+
+    if busy or sessions_now <> sessions_seen then
       patience := linger;
     end if;
-
-    select last_value into opened from public.openings;
-    if opened <> seen then
-      seen     := opened;
+    if openings_now <> openings_seen then
       patience := greatest(patience, linger, grace);
     end if;
+    sessions_seen := sessions_now;
+    openings_seen := openings_now;
 
     -- An opener holds this lock shared while it looks, and leaves its number in openings before it lets go. So either
-    -- it finds the lock taken and waits for the next server, or the next look here finds the number.
-    if patience <= 0 and pg_try_advisory_lock(${LOCKS.stopping}) then
-      select last_value into opened from public.openings;
-      exit when opened = seen;
+    -- it finds the lock taken and waits for the next server, or this look finds the number.
+    if not busy and patience <= 0 and pg_try_advisory_lock(${LOCKS.stopping}) then
+      select last_value from public.openings into openings_now;
+      exit when openings_now = openings_seen;
       perform pg_advisory_unlock(${LOCKS.stopping});
-    else
-      perform pg_sleep(nap);
-      patience := patience - nap;
     end if;
+    perform pg_sleep(nap);
+    patience := patience - nap;
   end loop;
 
   -- The shell that reads from this session stops the server as soon as the session ends. It is told twice, for the case

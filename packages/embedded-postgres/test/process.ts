@@ -8,8 +8,10 @@ export const isLinux = process.platform === "linux";
 
 export interface Opener {
   readonly child: ChildProcess;
-  /** What it opened, or the error it got. */
+  /** What it opened. */
   readonly server: Promise<Pick<EmbeddedPostgres, "url" | "folder" | "pid">>;
+  /** The error it got instead, if it got one. */
+  readonly refusal: Promise<{ name: string; code?: string; message: string } | undefined>;
   readonly exited: Promise<number | NodeJS.Signals | null>;
 }
 
@@ -43,17 +45,23 @@ export function opener(
   const exited = new Promise<number | NodeJS.Signals | null>((exit) =>
     child.on("close", (code, signal) => exit(signal ?? code)),
   );
-  const server = until("the opener has answered", async () => {
-    if (out.endsWith("\n")) return JSON.parse(out) as EmbeddedPostgres;
+  type Answer = EmbeddedPostgres & { error?: { name: string; code?: string; message: string } };
+  const answer = until("the opener has answered", async () => {
+    if (out.endsWith("\n")) return JSON.parse(out) as Answer;
     if (child.exitCode !== null || child.signalCode !== null) {
       await exited;
-      if (out.endsWith("\n")) return JSON.parse(out) as EmbeddedPostgres;
+      if (out.endsWith("\n")) return JSON.parse(out) as Answer;
       throw new Error(`The opener ended with ${child.exitCode ?? child.signalCode}: ${err}`);
     }
     return undefined;
   });
-  server.catch(() => {}); // Whoever kills it early does not ask.
-  return { child, server, exited };
+  const server = answer.then((opened) => {
+    if (opened.error !== undefined) throw new Error(`${opened.error.name}: ${opened.error.message}`);
+    return opened;
+  });
+  const refusal = answer.then(({ error }) => error);
+  for (const asked of [server, refusal]) asked.catch(() => {}); // Whoever kills it early does not ask.
+  return { child, server, refusal, exited };
 }
 
 /** Polls until `look` gives something else than undefined or false. */

@@ -39,7 +39,8 @@ async function ask<T>(url: string, sql: string): Promise<T> {
   client.on("error", () => {});
   await client.connect();
   try {
-    return Object.values((await client.query(sql)).rows[0] ?? {})[0] as T;
+    const { rows } = await client.query<Record<string, T>>(sql);
+    return Object.values(rows[0] ?? {})[0] as T;
   } finally {
     await client.end();
   }
@@ -55,7 +56,7 @@ describe("a server", () => {
 
   test("lets its client make tables, databases and roles", async () => {
     const { url } = await start({});
-    await ask(url, "create table t (); create schema s; create role r");
+    for (const what of ["table t ()", "schema s", "role r", "extension pgcrypto"]) await ask(url, `create ${what}`);
     await ask(url, "create database another");
     expect(await ask(url.replace(/holdfast$/, "another"), "select current_database()")).toBe("another");
   });
@@ -136,7 +137,7 @@ describe("a folder", () => {
 
 describe("a process that opens a server", () => {
   test("ends by itself, and the server outlives it", async () => {
-    const process = opener({ durable: false }, { leaves: true });
+    const process = opener({ durable: false, lingerSeconds: 0 }, { leaves: true });
     const { url, pid, folder } = await process.server;
     expect(await process.exited).toBe(0);
     expect(await ask(url, "select 1")).toBe(1);
@@ -161,7 +162,7 @@ describe("the last connection", () => {
   test("keeps the server, and the server stops a moment after it has gone", async () => {
     const { url, pid } = await start({ lingerSeconds: 0 });
     const client = await connected(url);
-    await client.query("select pg_sleep(2)");
+    await client.query("select pg_sleep(1)");
     expect(isRunning(pid)).toBe(true);
     await client.end();
     const left = performance.now();
@@ -314,9 +315,10 @@ describe("where there is no server", () => {
   });
 
   test("because its files cannot be made, the error has the last words of what made them", async () => {
-    const { server } = opener({ folder: await emptyFolder() }, { fileBlocksMax: 64 });
-    expect(await server).toMatchObject({
-      error: { code: "NO_EMBEDDED_SERVER", message: expect.stringMatching(/initdb failed.*DATABASE_URL/s) },
+    const { refusal } = opener({ folder: await emptyFolder() }, { fileBlocksMax: 64, leaves: true });
+    expect(await refusal).toMatchObject({
+      code: "NO_EMBEDDED_SERVER",
+      message: expect.stringMatching(/initdb failed.*DATABASE_URL/s),
     });
   });
 

@@ -39,7 +39,7 @@ export interface Usage {
 }
 
 /** How much harm it does to make the same call twice. */
-export type Effect = "read" | "idempotent" | "once" | "transaction";
+export type Effect = "read" | "idempotent" | "once";
 
 /** The run exists. `value` is its input. */
 export interface Start {

@@ -26,7 +26,8 @@ export const lanePath = (parent: string, name: string, n: number) => under(paren
 export const placeKey = (lane: string, row: string, n: number) => under(lane, `${row}#${n}`);
 
 /** The tool call that a model's answer asked for. The id alone would not do: providers use one again in a later turn. */
-export const emittedKey = (model: string, name: string, id: string) => under(model, `${escaped(name)}:${escaped(id)}`);
+export const emittedKey = (model: string, name: string, id: string) =>
+  under(model, `${escaped(name)}:${escaped(id)}`);
 
 /** The effect that a tool names by its business key, wherever and however often the model plans it. */
 export const businessKey = (name: string, key: string) => `${escaped(name)}=${escaped(key)}`;
@@ -43,7 +44,8 @@ export interface ParsedKey {
 export function parseKey(key: string): ParsedKey {
   const [path, last] = splitLast(key);
   const place = /^(.*)#(\d+)$/.exec(last);
-  if (place) return { lane: path, place: { name: place[1] as string, n: Number(place[2]) }, emitter: undefined };
+  if (place)
+    return { lane: path, place: { name: place[1] as string, n: Number(place[2]) }, emitter: undefined };
   if (last.includes(":")) return { lane: splitLast(path)[0], place: undefined, emitter: path };
   return { lane: path, place: undefined, emitter: undefined };
 }

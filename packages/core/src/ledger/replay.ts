@@ -1,7 +1,17 @@
 import { HoldfastError } from "../errors.ts";
 import { unreachable } from "../unreachable.ts";
+import type {
+  Doubt,
+  Entry,
+  Intent,
+  Observation,
+  Outcome,
+  Refusal,
+  Resolution,
+  Start,
+  Takeover,
+} from "./entry.ts";
 import { lanesAlong, parseKey } from "./key.ts";
-import type { Doubt, Entry, Intent, Observation, Outcome, Refusal, Resolution, Start, Takeover } from "./entry.ts";
 
 /** A place that the ledger knows: the nth call of a name in its lane, or the nth lane of a name; and what it asked. */
 export interface Place {
@@ -24,7 +34,11 @@ export type Step = {
   | { readonly at: "doubted"; readonly intent: Entry<Intent>; readonly doubt: Entry<Doubt> }
   | { readonly at: "undone"; readonly intent: Entry<Intent>; readonly resolution: Entry<Resolution> }
   | { readonly at: "done"; readonly intent: Entry<Intent>; readonly resolution: Entry<Resolution> }
-  | { readonly at: "observed"; readonly intent: Entry<Intent> | undefined; readonly observation: Entry<Observation> }
+  | {
+      readonly at: "observed";
+      readonly intent: Entry<Intent> | undefined;
+      readonly observation: Entry<Observation>;
+    }
 );
 
 export interface Run {
@@ -126,7 +140,9 @@ export function doubtsOf(run: Run, abandoned: boolean): Step[] {
   return [...run.steps.values()].filter(
     (step) =>
       step.at === "doubted" ||
-      (step.at === "intended" && step.intent.effect === "once" && (abandoned || step.intent.epoch < run.epoch)),
+      (step.at === "intended" &&
+        step.intent.effect === "once" &&
+        (abandoned || step.intent.epoch < run.epoch)),
   );
 }
 
@@ -144,7 +160,12 @@ function intend(run: Run, entry: Entry<Intent>): void {
     (before?.at === "intended" && (before.intent.epoch < entry.epoch || before.intent.effect !== "once"));
   if (before && !again) throw corrupt(entry, `step ${entry.step} is ${before.at} already`);
   const step = known(run, entry);
-  keep(run, { ...step, attempts: step.attempts + 1, at: "intended", intent: entry }, entry.digest, entry.parallel);
+  keep(
+    run,
+    { ...step, attempts: step.attempts + 1, at: "intended", intent: entry },
+    entry.digest,
+    entry.parallel,
+  );
 }
 
 function observe(run: Run, entry: Entry<Observation>): void {
@@ -204,4 +225,5 @@ function drop(index: Map<string, Place[]>, key: string, n: number, digest: strin
   if (at >= 0) places?.splice(at, 1);
 }
 
-const corrupt = ({ runId, seq }: Entry, why: string) => new HoldfastError("LEDGER_CORRUPT", { runId, seq, why });
+const corrupt = ({ runId, seq }: Entry, why: string) =>
+  new HoldfastError("LEDGER_CORRUPT", { runId, seq, why });

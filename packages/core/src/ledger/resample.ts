@@ -16,7 +16,9 @@ export function resampledSteps(run: Run, lane?: string): string[] {
   }
   return steps
     .filter((step) => step.at === "observed" && (step.observation.call === "model" || hasFailed(step)))
-    .filter((step) => step.at === "observed" && step.observation.seq > (last.get(parseKey(step.key).lane) ?? 0))
+    .filter(
+      (step) => step.at === "observed" && step.observation.seq > (last.get(parseKey(step.key).lane) ?? 0),
+    )
     .filter((step) => lane === undefined || step.key === lane || step.key.startsWith(`${lane}/`))
     .map((step) => step.key);
 }

@@ -51,8 +51,9 @@ export interface Live<T> {
   /** Runs the call's own code in its lane, where `idempotencyKey()` answers and inner calls are told apart. */
   enter<R>(work: () => R): R;
   /**
-   * Records the outcome and gives back what a replay will give: decode(encode(value)). With `durable` it settles only
-   * when the record is in Postgres, else at once. Rejects with NOT_SERIALIZABLE, which then is the recorded outcome.
+   * Records the outcome and gives back what a replay will give: decode(encode(value)). Settles when the record of a call
+   * that may not be repeated blindly is in Postgres; else at once, unless `durable`. Rejects with NOT_SERIALIZABLE, which
+   * then is the recorded outcome. Never settles where the run has stopped.
    */
   commit(value: T, options?: { durable?: boolean }): Promise<T>;
   /**

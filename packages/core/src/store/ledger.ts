@@ -65,7 +65,8 @@ function appendSql(heads: number, facts: number): string {
 
   let p = 0;
   const row = (casts: readonly string[]) => `(${casts.map((cast) => `$${++p}::${cast}`).join(", ")})`;
-  const rows = (n: number, casts: readonly string[]) => Array.from({ length: n }, () => row(casts)).join(",\n         ");
+  const rows = (n: number, casts: readonly string[]) =>
+    Array.from({ length: n }, () => row(casts)).join(",\n         ");
   const free = /* sql */ `
 ), free as (
   select r.run
@@ -124,11 +125,17 @@ select r.epoch, r.appends, r.append_seq, r.status, now() as at
  where r.run = $1`;
 
 /** Why the head did not let an append in: it is in already, its row was busy, or it is fenced. Only the loser pays. */
-export async function whyRefused(db: Queryable, { lease, number, facts }: Append): Promise<Appended | "busy" | HoldfastError> {
-  const { rows } = await db.query<{ epoch: number; appends: number; append_seq: number; status: RunStatus; at: Date }>(
-    REFUSED,
-    [lease.run],
-  );
+export async function whyRefused(
+  db: Queryable,
+  { lease, number, facts }: Append,
+): Promise<Appended | "busy" | HoldfastError> {
+  const { rows } = await db.query<{
+    epoch: number;
+    appends: number;
+    append_seq: number;
+    status: RunStatus;
+    at: Date;
+  }>(REFUSED, [lease.run]);
   const [head] = rows;
   const { runId, epoch } = lease;
   if (!head) return new HoldfastError("RUN_NOT_FOUND", { runId });
@@ -170,7 +177,12 @@ interface EntryRow {
 }
 
 /** A fact as a row: its small fields in the body, its one large field apart, where it is read only when needed. */
-export function rowOf(fact: Fact): { kind: string; step: string | null; body: string; value: Encoded | null } {
+export function rowOf(fact: Fact): {
+  kind: string;
+  step: string | null;
+  body: string;
+  value: Encoded | null;
+} {
   const { kind, step, value, ...small } = fact as Fact & { step?: string; value?: Encoded };
   return { kind, step: step ?? null, body: JSON.stringify(small), value: value ?? null };
 }

@@ -13,8 +13,10 @@ const LONGEST_PAUSE_MS = 2_000;
  * SQLSTATEs and socket errors that say "not now" rather than "not so". Every statement of the store may be sent again:
  * each recognises what it has already done. https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
-const NOT_NOW = /^(08|57P0[1235]|53[1-4]00|40001|40P01|25006|ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN)/;
-const LOST = /Connection terminated|Client has encountered a connection error|timeout exceeded when trying to connect/;
+const NOT_NOW =
+  /^(08|57P0[1235]|53[1-4]00|40001|40P01|25006|ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN)/;
+const LOST =
+  /Connection terminated|Client has encountered a connection error|timeout exceeded when trying to connect/;
 
 export interface PgOptions {
   /** False behind a pooler that hides sessions: a prepared statement of one is unknown to the next. */
@@ -26,11 +28,16 @@ export interface PgOptions {
 }
 
 /** A pg.Pool as a Database. Its statements wait out a database that is away, for a bound. */
-export function fromPg(pool: pg.Pool, { prepare = true, patienceMs = PATIENCE_MS, owned = true }: PgOptions = {}): Database {
+export function fromPg(
+  pool: pg.Pool,
+  { prepare = true, patienceMs = PATIENCE_MS, owned = true }: PgOptions = {},
+): Database {
   // A pool without a listener kills the process when an idle connection is cut; the next query says so soon enough.
   pool.on("error", ignore);
   const statement = (text: string, values: readonly unknown[] = []) =>
-    prepare ? { name: nameOf(text), text, values: values as unknown[] } : { text, values: values as unknown[] };
+    prepare
+      ? { name: nameOf(text), text, values: values as unknown[] }
+      : { text, values: values as unknown[] };
   const on = (client: Pick<pg.Pool, "query">): Queryable => ({
     query: (text, values) => client.query(statement(text, values)) as never,
     script: async (text) => {
@@ -102,7 +109,9 @@ function connectionOf(pool: pg.Pool): ConnectionOptions {
   const options = pool.options as unknown as Record<string, unknown>;
   const names = ["connectionString", "host", "port", "user", "password", "database", "ssl", "options"];
   return Object.fromEntries(
-    names.map((name) => [name, options[name]]).filter(([, value]) => value !== undefined && typeof value !== "function"),
+    names
+      .map((name) => [name, options[name]])
+      .filter(([, value]) => value !== undefined && typeof value !== "function"),
   );
 }
 

@@ -1,0 +1,171 @@
+import { HoldfastError } from "@holdfast/core";
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { withDurability } from "../src/index.ts";
+import { stepCount, versions } from "./versions.ts";
+import { newRunId, workbench } from "./workbench.ts";
+
+const { open, model } = workbench({ tools: { hang: { effect: "idempotent" } } });
+
+interface Part {
+  readonly type: string;
+  readonly [field: string]: unknown;
+}
+
+const toolTurn = (name: string) => ({ text: "Let me look. ", calls: [{ name, input: { n: 1 } }] });
+
+const inputSchema = z.object({ n: z.number() });
+
+describe.each(versions)("$name", (version) => {
+  const ai = withDurability(version.ai);
+
+  test("a replayed stream gives the parts that the live one gave", async () => {
+    const scripted = model(version, toolTurn("look"), { text: "It is there, in the second drawer." });
+    const look = { inputSchema, execute: async () => ({ seen: "nothing" }) };
+    const runId = newRunId();
+    const run = async () => {
+      const options = { model: scripted.model, tools: { look }, prompt: "go", stopWhen: stepCount(ai, 9) };
+      const { fullStream } = await (await open()).run(runId, () => ai.streamText(options));
+      const parts: Part[] = [];
+      for await (const part of fullStream as AsyncIterable<Part>) {
+        if (part.type === "error") throw part["error"];
+        add(parts, comparable(part) as Part);
+      }
+      return parts;
+    };
+
+    const live = await run();
+    expect(live.map(({ type }) => type)).toEqual(expect.arrayContaining(["tool-call", "tool-result", "finish"]));
+    expect(await run()).toEqual(live);
+    expect(scripted.asked()).toHaveLength(2);
+  });
+
+  test.each(["streamText", "agent.stream"])("a client that goes away does not stop %s", async (name) => {
+    const scripted = model(version, toolTurn("one"), toolTurn("two"), { text: "done" });
+    const called: string[] = [];
+    const note = (tool: string) => ({ inputSchema, execute: async () => called.push(tool) });
+    const settings = { model: scripted.model, tools: { one: note("one"), two: note("two") }, stopWhen: stepCount(ai, 9) };
+    const runId = newRunId();
+    const work = async () => {
+      const result =
+        name === "streamText"
+          ? ai.streamText({ ...settings, prompt: "go" })
+          : await new ai.Experimental_Agent(settings).stream({ prompt: "go" });
+      const reader = result.toUIMessageStream().getReader();
+      await reader.read();
+      await reader.cancel();
+      return "the client went away";
+    };
+
+    await (await open()).run(runId, work);
+    expect(called).toEqual(["one", "two"]);
+    expect(scripted.asked()).toHaveLength(3);
+  });
+
+  test("a stream that nobody reads is driven to its end, be it of text or of an object", async () => {
+    const scripted = model(version, { text: '{"city":"Lisbon"}' });
+    const hf = await open();
+    const textRun = newRunId();
+    await hf.run(textRun, () => ai.streamText({ model: scripted.model, prompt: "go" }));
+    const objectRun = newRunId();
+    const schema = z.object({ city: z.string() });
+    await hf.run(objectRun, () => ai.streamObject({ model: scripted.model, schema, prompt: "go" }));
+    for (const runId of [textRun, objectRun]) {
+      expect((await hf.entries(runId)).filter(({ kind }) => kind === "observation")).toHaveLength(1);
+    }
+  });
+
+  test("hf.stream hands the stream out at once, and replays it", async () => {
+    const scripted = model(version, { text: "one two three" });
+    const runId = newRunId();
+    const hf = await open();
+    for (const _ of ["live", "replayed"]) {
+      const { value, done } = hf.stream(runId, () => ai.streamText({ model: scripted.model, prompt: "go" }));
+      let text = "";
+      for await (const delta of value.textStream) text += delta;
+      await done;
+      expect(text).toBe("one two three");
+    }
+    expect(scripted.asked()).toHaveLength(1);
+  });
+
+  test("no tool runs before the answer that asks for it is on record, however early the SDK starts it", async () => {
+    const scripted = model(version, { ...toolTurn("look"), endsAfterMs: 50 }, { text: "done" });
+    const runId = newRunId();
+    const hf = await open();
+    const look = {
+      inputSchema,
+      execute: async () => (await hf.entries(runId)).filter(({ kind }) => kind === "observation").length,
+    };
+    const options = { model: scripted.model, tools: { look }, prompt: "go", stopWhen: stepCount(ai, 9) };
+    const { steps } = await hf.run(runId, () => ai.streamText(options));
+    expect((await steps)[0].toolResults[0].output).toBe(1);
+  });
+
+  test("an answer that broke off is not recorded, and its tool calls are not made", async () => {
+    const broken = { ...toolTurn("look"), fails: { times: 1, how: "cut" }, endsAfterMs: 20 } as const;
+    const scripted = model(version, broken, { text: "done" });
+    let looks = 0;
+    const look = { inputSchema, execute: async () => ++looks };
+    const runId = newRunId();
+    const hf = await open();
+    const run = () =>
+      hf.run(runId, async () => {
+        const options = { model: scripted.model, tools: { look }, prompt: "go", onError() {} };
+        const result = ai.streamText({ ...options, stopWhen: stepCount(ai, 9) });
+        const errors: unknown[] = [];
+        for await (const part of result.fullStream) if (part.type === "error") errors.push(part.error);
+        if (errors.length > 0) throw errors[0];
+        return await result.text;
+      });
+
+    await expect(run()).rejects.toThrow();
+    expect(looks).toBe(0);
+    expect(await run()).toBe("done");
+    expect(looks).toBe(1);
+  });
+
+  test("when the run stops, its streams close as if aborted", async () => {
+    const scripted = model(version, toolTurn("hang"), { text: "never" });
+    const hanging = Promise.withResolvers<void>();
+    const hang = {
+      inputSchema,
+      async execute() {
+        hanging.resolve();
+        await new Promise(() => {});
+      },
+    };
+    const hf = await open();
+    const options = { model: scripted.model, tools: { hang }, prompt: "go", stopWhen: stepCount(ai, 9) };
+    const { value, done } = hf.stream(newRunId(), () => ai.streamText(options));
+    const types: string[] = [];
+    const read = (async () => {
+      for await (const { type } of value.fullStream) types.push(type);
+    })();
+    await hanging.promise;
+    await hf.close({ graceSeconds: 0 });
+    await expect(done).rejects.toSatisfy((error) => HoldfastError.is(error, "DATABASE_UNAVAILABLE"));
+    await read;
+    expect(types.at(-1)).toBe("abort");
+  });
+});
+
+/** Adds a part, or its text to the part before it: a replay gives a text in one piece. */
+function add(parts: Part[], part: Part): void {
+  const last = parts.at(-1);
+  const field = part.type === "tool-input-delta" ? "delta" : "text";
+  if (!part.type.endsWith("-delta") || last?.type !== part.type || last["id"] !== part["id"]) parts.push(part);
+  else parts[parts.length - 1] = { ...last, [field]: `${last[field]}${part[field]}` };
+}
+
+/** Without what differs between any two executions: timings, the ids and headers of the SDK's own making. */
+function comparable(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || value instanceof Date) return value;
+  if (Array.isArray(value)) return value.map(comparable);
+  const varying = ["request", "performance", "callId", "stepPerformance"];
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([field]) => !varying.includes(field))
+      .map(([field, inner]) => [field, comparable(inner)]),
+  );
+}

@@ -1,0 +1,185 @@
+import { AsyncResource } from "node:async_hooks";
+import { current, idempotencyKey, type Port } from "@holdfast/core";
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { holdOn } from "../src/hold.ts";
+import { durableTools, withDurability } from "../src/index.ts";
+import { holdTools } from "../src/tools.ts";
+import { type Ai, stepCount, type Version, versions } from "./versions.ts";
+import { newRunId, workbench } from "./workbench.ts";
+
+const { open, model } = workbench({ tools: { again: { effect: "idempotent" } } });
+
+const inputSchema = z.object({});
+
+/** A model that calls one tool and then says what it is about. */
+const callsOnce = (version: Version, name: string) =>
+  model(version, { calls: [{ name, input: {} }] }, { text: "done" });
+
+const outside = new AsyncResource("outside of any run");
+
+describe.each(versions)("$name", (version) => {
+  const ai = withDurability(version.ai);
+  const generate = (scripted: { model: unknown }, tools: object, options: object = {}) =>
+    ai.generateText({ model: scripted.model, tools, prompt: "go", stopWhen: stepCount(ai, 9), ...options });
+
+  test("what a tool throws is shown to the model, and thrown again from the record", async () => {
+    const scripted = callsOnce(version, "order");
+    let calls = 0;
+    const order = {
+      inputSchema,
+      async execute() {
+        calls++;
+        throw new RangeError("no stock");
+      },
+    };
+    const runId = newRunId();
+    const run = async () => {
+      const { text, steps } = await (await open()).run(runId, () => generate(scripted, { order }));
+      const { error } = steps[0].content.find(({ type }: { type: string }) => type === "tool-error");
+      return { text, name: error.name, message: error.message };
+    };
+
+    expect(await run()).toEqual({ text: "done", name: "RangeError", message: "no stock" });
+    expect(JSON.stringify(scripted.asked()[1]?.messages.at(-1))).toContain("no stock");
+    expect(await run()).toEqual({ text: "done", name: "RangeError", message: "no stock" });
+    expect(calls).toBe(1);
+    expect(scripted.asked()).toHaveLength(2);
+  });
+
+  test("a tool call id that the provider uses again in a later turn is another call", async () => {
+    const call = (n: number) => ({ calls: [{ name: "count", input: { n }, id: "call_0" }] });
+    const scripted = model(version, call(1), call(2), { text: "counted" });
+    const counted: number[] = [];
+    const count = {
+      inputSchema: z.object({ n: z.number() }),
+      async execute({ n }: { n: number }) {
+        counted.push(n);
+        return n * 10;
+      },
+    };
+    const runId = newRunId();
+    const run = async () => {
+      const { steps } = await (await open()).run(runId, () => generate(scripted, { count }));
+      return steps.flatMap((step: { toolResults: { output: unknown }[] }) =>
+        step.toolResults.map(({ output }) => output),
+      );
+    };
+
+    expect(await run()).toEqual([10, 20]);
+    expect(await run()).toEqual([10, 20]);
+    expect(counted).toEqual([1, 2]);
+  });
+
+  test("a sub-agent inside a tool is held as well: what it did is not done again", async () => {
+    const inner = callsOnce(version, "lookup");
+    const outer = callsOnce(version, "again");
+    const called: string[] = [];
+    const lookup = {
+      inputSchema,
+      async execute() {
+        called.push("lookup");
+        return "found";
+      },
+    };
+    const again = {
+      inputSchema,
+      async execute() {
+        called.push("again");
+        const { text } = await generate(inner, { lookup });
+        if (called.filter((name) => name === "again").length === 1) await new Promise(() => {});
+        return text;
+      },
+    };
+    const runId = newRunId();
+
+    const first = await open();
+    first.run(runId, () => generate(outer, { again })).catch(() => {}); // it is cut short
+    const observations = async () => (await first.entries(runId)).filter(({ kind }) => kind === "observation");
+    await expect.poll(observations).toHaveLength(4);
+    await first.close({ graceSeconds: 0 });
+
+    expect((await (await open()).run(runId, () => generate(outer, { again }))).text).toBe("done");
+    expect(called).toEqual(["again", "lookup", "again"]);
+    expect(inner.asked()).toHaveLength(2);
+    expect(outer.asked()).toHaveLength(2);
+  });
+
+  test("a tool keeps its this, is told its key, and hears of the run's end", async () => {
+    const scripted = callsOnce(version, "ask");
+    const seen: unknown[] = [];
+    const ask = {
+      inputSchema,
+      answer: 42,
+      async execute(_: unknown, options: { idempotencyKey: string; abortSignal: AbortSignal }) {
+        seen.push(this.answer, options.idempotencyKey === idempotencyKey(), options.abortSignal.aborted);
+        return this.answer;
+      },
+    };
+    await (await open()).run(newRunId(), () => generate(scripted, { ask }));
+    expect(seen).toEqual([42, true, false]);
+  });
+
+  test("tools that are held already are held once, by the call that they are passed to", async () => {
+    const scripted = callsOnce(version, "note");
+    const note = { inputSchema, execute: async () => "noted" };
+    const runId = newRunId();
+    const hf = await open();
+    await hf.run(runId, () => generate(scripted, durableTools(durableTools({ note }))));
+    const intents = (await hf.entries(runId)).filter(({ kind }) => kind === "intent");
+    expect(intents.map((intent) => "name" in intent && intent.name)).toEqual(["note"]);
+  });
+
+  test("durableTools hold tools in an SDK that is not held itself", async () => {
+    const scripted = callsOnce(version, "note");
+    let calls = 0;
+    const tools = durableTools({ note: { inputSchema, execute: async () => ++calls } });
+    const runId = newRunId();
+    const work = (sdk: Ai) => () =>
+      sdk.generateText({ model: scripted.model, tools, prompt: "go", stopWhen: stepCount(sdk, 9) });
+    await (await open()).run(runId, work(version.ai));
+    const [intent] = (await (await open()).entries(runId)).filter(({ kind }) => kind === "intent");
+    expect(intent).toMatchObject({ name: "note" });
+    expect(calls).toBe(1);
+  });
+
+  test.skipIf(version.name === "ai 5.0.0")("a generator tool streams what it yields; a replay yields the last", async () => {
+    const scripted = callsOnce(version, "climb");
+    let climbs = 0;
+    const climb = {
+      inputSchema,
+      async *execute() {
+        climbs++;
+        yield "base camp";
+        yield `half way, ${idempotencyKey().length > 0}`;
+        yield "summit";
+      },
+    };
+    const runId = newRunId();
+    const run = async () => {
+      const options = { model: scripted.model, tools: { climb }, prompt: "go", stopWhen: stepCount(ai, 9) };
+      const result = await (await open()).run(runId, () => ai.streamText(options));
+      const outputs: unknown[] = [];
+      for await (const part of result.fullStream) if (part.type === "tool-result") outputs.push(part.output);
+      return outputs;
+    };
+
+    expect(await run()).toEqual(["base camp", "half way, true", "summit", "summit"]);
+    expect(await run()).toEqual(["summit", "summit"]);
+    expect(climbs).toBe(1);
+    expect(scripted.asked()).toHaveLength(2);
+  });
+});
+
+test("a tool and a model find their run where the async context was lost", async () => {
+  const hf = await open();
+  const runId = newRunId();
+  const work = async () => {
+    const hold = holdOn(current() as Port);
+    let calls = 0;
+    const tools = holdTools({ note: { execute: async () => `noted in ${current()?.runId}, ${++calls}` } }, () => hold);
+    return outside.runInAsyncScope(() => tools["note"]?.execute?.({}, { toolCallId: "call_1" }));
+  };
+  expect(await hf.run(runId, work)).toBe(`noted in ${runId}, 1`);
+  expect(await (await open()).run(runId, work)).toBe(`noted in ${runId}, 1`);
+});

@@ -1,0 +1,183 @@
+import { HoldfastError } from "./errors.ts";
+import { digestOf } from "./json.ts";
+import type { Lane } from "./lane.ts";
+import { emittedKey, laneName, lanePath, MODEL, parseKey, placeKey, rowName } from "./ledger/key.ts";
+import { lanesOf, placesOf, type Run } from "./ledger/replay.ts";
+import { must } from "./must.ts";
+import type { Call, EmittedCall } from "./step/call.ts";
+import { matchLane, matchPlace } from "./step/match.ts";
+
+/** A call that is found: which step it is. */
+export interface Located {
+  readonly key: string;
+  readonly digest: string;
+  /** What is asked, as the model wrote it where one did. */
+  readonly input: unknown;
+  /** Short hashes of a model request's fields. */
+  readonly fields: Readonly<Record<string, string>> | undefined;
+  /** The fields in which a model request differs from the one on record, which is used all the same. */
+  readonly drift: readonly string[] | undefined;
+  /** Where it stands in a row; undefined for a call that its emitter names. */
+  readonly row: Placed | undefined;
+}
+
+export interface Placed {
+  readonly taken: Set<number>;
+  readonly open: Set<{ parallel: boolean }>;
+  readonly n: number;
+}
+
+/** A tool call, and the model call whose answer asked for it. */
+interface Emitted {
+  readonly model: string;
+  readonly call: EmittedCall;
+}
+
+/**
+ * How far this execution has come along its ledger: which lanes and calls it has recognised, what the models that it
+ * replayed asked for, and which intents it has not come to yet. No I/O: it throws DIVERGED, and the session acts on it.
+ */
+export class Course {
+  readonly #run: Run;
+  readonly #runId: string;
+  readonly #emitted = new Map<string, Emitted[]>();
+  readonly #consumed = new Set<string>();
+  /** Recorded intents by lane and name, without those that this execution has come to. */
+  readonly #unconsumed = new Map<string, Set<string>>();
+
+  constructor(runId: string, run: Run) {
+    this.#runId = runId;
+    this.#run = run;
+    for (const step of run.steps.values()) {
+      if (!("intent" in step) || !step.intent) continue;
+      const row = `${parseKey(step.key).lane}/${step.name}`;
+      const keys = this.#unconsumed.get(row);
+      if (keys) keys.add(step.key);
+      else this.#unconsumed.set(row, new Set([step.key]));
+    }
+  }
+
+  /** Which step is this call? Its lane is bound to a recorded one by its first call; then the call takes its place. */
+  locate(lane: Lane, call: Call<never>): Located {
+    const asked = this.#askedBy(lane, call);
+    const input = asked ? parsed(asked.call.input) : call.input;
+    const digests = call.kind === "model" ? digestsOf(call.name, input) : undefined;
+    const fields = digests && shortened(digests);
+    const digest = digestOf(digests ?? input);
+    const path = this.#bind(lane, digest);
+    if (asked) {
+      const key = emittedKey(asked.model, call.name, asked.call.id);
+      return { key, digest, input, fields, drift: undefined, row: undefined };
+    }
+
+    const name = call.kind === "model" ? MODEL : rowName(call.name);
+    const { taken, open } = lane.row(name);
+    const match = matchPlace({ recorded: placesOf(this.#run, path, name), taken, open: open.size }, digest);
+    if (match.at === "unclear") {
+      const why = "calls that ran side by side ask something else than is on record";
+      throw this.diverged(placeKey(path, name, 0), why);
+    }
+    const key = placeKey(path, name, match.n);
+    if (match.at === "drift" && call.kind !== "model")
+      throw this.diverged(key, "on record are other arguments");
+    taken.add(match.n);
+    const row = { taken, open, n: match.n };
+    if (match.at !== "drift") return { key, digest, input, fields, drift: undefined, row };
+    const was = must(this.#run.steps.get(key), "the record that was drifted from");
+    return { key, digest: was.digest, input, fields, drift: this.#differs(key, fields), row };
+  }
+
+  /** The step is used: it cannot be meant again. `emitted` are the tool calls that a model's answer asks for. */
+  consume(lane: Lane, key: string, emitted: readonly EmittedCall[] = []): void {
+    this.#consumed.add(key);
+    const step = this.#run.steps.get(key);
+    if (step) this.#unconsumed.get(`${parseKey(key).lane}/${step.name}`)?.delete(key);
+    for (const call of emitted) {
+      for (const known of [lane.emitted, this.#emitted]) {
+        const list = known.get(idOf(call));
+        if (list) list.push({ model: key, call });
+        else known.set(idOf(call), [{ model: key, call }]);
+      }
+    }
+  }
+
+  /**
+   * An effect never goes live while its lane holds an intent of the same tool that this execution has not come to: the
+   * one might be the other, asked for in other words. An intent whose model call was replayed is still to come.
+   */
+  refuseBesideUnconsumed(lane: Lane, name: string, key: string): void {
+    const row = `${must(lane.path, "the path of a bound lane")}/${name}`;
+    for (const other of this.#unconsumed.get(row) ?? []) {
+      const { emitter } = parseKey(other);
+      if (other === key || (emitter !== undefined && this.#consumed.has(emitter))) continue;
+      throw this.diverged(
+        key,
+        `${name} was intended before as ${other}, which this execution has not come to`,
+      );
+    }
+  }
+
+  diverged(step: string, why: string): HoldfastError<"DIVERGED"> {
+    return new HoldfastError("DIVERGED", { runId: this.#runId, step, why });
+  }
+
+  #bind(lane: Lane, digest: string): string {
+    if (lane.path !== undefined) return lane.path;
+    const parent = must(lane.parent, "the parent of a lane without a path");
+    const above = this.#bind(parent, digest);
+    const { taken, open } = parent.row(`${lane.name}/`);
+    const unbound = [...open].filter((sibling) => (sibling as Lane).path === undefined).length;
+    const recorded = lanesOf(this.#run, above, laneName(lane.name));
+    const match = matchLane({ recorded, taken, open: unbound }, digest);
+    if (match.at === "unclear") {
+      const why = `${lane.name} runs several times side by side, and none on record began by asking this`;
+      throw this.diverged(lanePath(above, lane.name, 0), why);
+    }
+    taken.add(match.n);
+    lane.path = lanePath(above, lane.name, match.n);
+    return lane.path;
+  }
+
+  /** The model's answer that asked for this tool call: the last one in its lane, else the last one in the run. */
+  #askedBy(lane: Lane, call: Call<never>): Emitted | undefined {
+    if (call.kind !== "tool" || call.id === undefined) return undefined;
+    const id = idOf({ name: call.name, id: call.id });
+    const all = lane.emitted.get(id) ?? this.#emitted.get(id) ?? [];
+    const latest = all.filter((one) => one.model === all.at(-1)?.model);
+    if (latest.length < 2) return latest[0];
+    // One answer uses an id twice. With other arguments that is two calls on one step: DIVERGED, once both are seen.
+    const digest = digestOf(call.input);
+    return latest.find((one) => digestOf(parsed(one.call.input)) === digest) ?? latest[0];
+  }
+
+  #differs(key: string, fields: Readonly<Record<string, string>> | undefined): string[] {
+    const step = this.#run.steps.get(key);
+    const was = (step?.at === "observed" ? step.observation.fields : undefined) ?? {};
+    const names = new Set([...Object.keys(was), ...Object.keys(fields ?? {})]);
+    return [...names].filter((name) => was[name] !== fields?.[name]);
+  }
+}
+
+const idOf = ({ name, id }: { name: string; id: string }) => JSON.stringify([name, id]);
+
+/** Arguments as the model wrote them: a JSON string says what it parses to, anything else says itself. */
+function parsed(input: unknown): unknown {
+  if (typeof input !== "string") return input;
+  try {
+    return JSON.parse(input);
+  } catch {
+    return input;
+  }
+}
+
+/** A digest for each field of a model request: the request's is made of them, and a drift is named by them. */
+function digestsOf(name: string, request: unknown): Record<string, string> {
+  const digests: Record<string, string> = { model: digestOf(name) };
+  for (const [field, value] of Object.entries((request ?? {}) as Record<string, unknown>)) {
+    if (value !== undefined) digests[field] = digestOf(value);
+  }
+  return digests;
+}
+
+const shortened = (digests: Record<string, string>) =>
+  Object.fromEntries(Object.entries(digests).map(([field, digest]) => [field, digest.slice(0, 8)]));
