@@ -10,7 +10,7 @@ const { generateText, isStepCount, tool } = process.env.DEMO_UNPROTECTED ? ai : 
 
 const openai = createOpenAICompatible({
   name: "openai",
-  baseURL: process.env.OPENAI_BASE_URL ?? "https://api.openai.com/v1",
+  baseURL: process.env.OPENAI_BASE_URL || "https://api.openai.com/v1",
   apiKey: process.env.OPENAI_API_KEY ?? "",
 });
 
@@ -21,7 +21,7 @@ export interface Ticket {
 
 export async function supportAgent(ticket: Ticket): Promise<string> {
   const { text } = await generateText({
-    model: openai(process.env.OPENAI_MODEL ?? "gpt-4o-mini"),
+    model: openai(process.env.OPENAI_MODEL || "gpt-4o-mini"),
     instructions:
       "You answer tickets for a shop. Look up the order. If the goods arrived broken, refund the full amount once, " +
       "then tell the customer by e-mail, once. One tool at a time. End with one sentence about what you did.",

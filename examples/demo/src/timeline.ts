@@ -13,7 +13,7 @@ export function printTimeline(runId: string, entries: readonly LedgerEntry[]): v
       console.log(divider(entry.after, [...underWay].map((step) => names.get(step) ?? step).join(", ")));
     }
     if (entry.kind === "intent") underWay.add(entry.step);
-    else if ("step" in entry) underWay.delete(entry.step);
+    else if ("step" in entry && entry.kind !== "note") underWay.delete(entry.step);
 
     const name = nameOf(entry) ?? ("step" in entry ? (names.get(entry.step) ?? entry.step) : "");
     const ms = entry.at.getTime() - (entries[0]?.at.getTime() ?? 0);
@@ -73,6 +73,8 @@ function saying(entry: LedgerEntry): string {
     case "takeover":
       return `epoch ${entry.epoch}`;
     case "intent":
+      // The key matters where a repeat is allowed: it is the same in both attempts.
+      if (entry.effect !== "idempotent") return `${entry.effect}  ${show(entry.input)}`;
       return `${entry.effect}, key ${entry.key.slice(0, 9)}…  ${show(entry.input)}`;
     case "observation":
       if (!entry.ok) return `threw ${show(entry.error)}`;

@@ -26,13 +26,15 @@ export function holdAgent(Base: AgentClass, sdk: Sdk): AgentClass {
     override generate(options: Options) {
       const outside = () => super.generate(options);
       const inside = (hold: Hold) => this.#bound(hold).generate(this.#options(options, hold));
-      return failLike(super.generate, () => inLane({ name: "agent.generate", outside, inside }));
+      return failLike(super.generate, () =>
+        inLane({ name: "agent.generate", streams: false, outside, inside }),
+      );
     }
 
     override stream(options: Options) {
       const outside = () => super.stream(options);
       const inside = (hold: Hold) => drive(this.#bound(hold).stream(this.#options(options, hold)), hold.port);
-      return failLike(super.stream, () => inLane({ name: "agent.stream", outside, inside }));
+      return failLike(super.stream, () => inLane({ name: "agent.stream", streams: true, outside, inside }));
     }
 
     #bound(hold: Hold): Agent {

@@ -27,7 +27,9 @@ export function missing(response: ResponseMetadata, modelId: string): ResponseMe
 
 /** The tool calls that an answer asks the SDK for. */
 export function emittedBy(parts: readonly Part[]): EmittedCall[] {
-  return parts.filter(isToolCall).map(({ toolCallId, toolName, input }) => ({ id: toolCallId, name: toolName, input }));
+  return parts
+    .filter(isToolCall)
+    .map(({ toolCallId, toolName, input }) => ({ id: toolCallId, name: toolName, input }));
 }
 
 /** Tokens, in the ledger's shape: from the counts of V3 and V4, which are objects, or of V2, which are numbers. */
@@ -46,4 +48,5 @@ type Count = number | { readonly [detail: string]: number | undefined } | null |
 
 const total = (count: Count) => (typeof count === "number" ? count : (count?.["total"] ?? undefined));
 
-const detail = (count: Count, name: string) => (typeof count === "object" ? (count?.[name] ?? undefined) : undefined);
+const detail = (count: Count, name: string) =>
+  typeof count === "object" ? (count?.[name] ?? undefined) : undefined;

@@ -7,18 +7,27 @@ import { current, type Port } from "@holdfast/core";
 export interface Hold {
   readonly port: Port;
   /**
+   * Of a call that streams. When the run stops, what such a call waits for ends as if aborted, so that the client's
+   * stream is closed. Any other call stays pending: ended that way, it would tell its callbacks of a step with an error.
+   */
+  readonly streams: boolean;
+  /**
    * By tool call id: settles once the answer that asks for the call is on record, or never will be. The first releases
    * of ai 5 and 6 run a tool as soon as its call has streamed in, when a crash could still lose the answer it belongs to.
    */
   readonly answered: Map<string, Promise<void>>;
 }
 
-export const holdOn = (port: Port): Hold => ({ port, answered: new Map() });
+export const holdOn = (port: Port, { streams }: { streams: boolean }): Hold => ({
+  port,
+  streams,
+  answered: new Map(),
+});
 
 /** For what was not bound to a call: the lane that the async context is in. */
 export function currentHold(): Hold | undefined {
   const port = current();
-  return port && { port, answered: answeredIn(port.signal) };
+  return port && { port, streams: false, answered: answeredIn(port.signal) };
 }
 
 /** A run has one signal, whatever the lane: a model and its tools may be called in different ones. */

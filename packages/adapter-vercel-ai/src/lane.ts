@@ -1,12 +1,17 @@
 import { current, outsideRun } from "@holdfast/core";
 import { type Hold, holdOn } from "./hold.ts";
 
-type Calling<T> = { readonly name: string; readonly outside: () => T; readonly inside: (hold: Hold) => T };
+interface Calling<T> {
+  readonly name: string;
+  readonly streams: boolean;
+  readonly outside: () => T;
+  readonly inside: (hold: Hold) => T;
+}
 
 /** One call of the framework, in a lane of its own that is opened at once. Outside a run it is made as it is. */
-export function inLane<T>({ name, outside, inside }: Calling<T>): T {
+export function inLane<T>({ name, streams, outside, inside }: Calling<T>): T {
   const port = current();
-  if (port) return port.lane(name, () => inside(holdOn(current() ?? port)));
+  if (port) return port.lane(name, () => inside(holdOn(current() ?? port, { streams })));
   outsideRun(name);
   return outside();
 }
@@ -20,4 +25,3 @@ export function failLike<T>(like: unknown, work: () => T): T {
     return Promise.reject(error) as T;
   }
 }
-

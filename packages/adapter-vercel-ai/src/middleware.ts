@@ -33,7 +33,11 @@ export function durableMiddleware(): DurableMiddleware {
     },
   };
   // What comes back is what `doGenerate` or `doStream` gave, or its record: of the same type in every major version.
-  return { specificationVersion: "v3", middlewareVersion: "v2", ...(middleware as Pick<DurableMiddleware, keyof Middleware>) };
+  return {
+    specificationVersion: "v3",
+    middlewareVersion: "v2",
+    ...(middleware as Pick<DurableMiddleware, keyof Middleware>),
+  };
 }
 
 interface Middleware {

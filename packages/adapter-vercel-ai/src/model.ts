@@ -3,6 +3,7 @@ import { complete, emittedBy, usageOf } from "./answer.ts";
 import type { Hold } from "./hold.ts";
 import type { Generated, LanguageModel, ModelRequest, Streamed } from "./language-model.ts";
 import { MARK, originalOf } from "./mark.ts";
+import { unlessStopped } from "./stop.ts";
 import { record, replay } from "./stream.ts";
 import type { Recording } from "./tape.ts";
 
@@ -20,8 +21,12 @@ export function holdModel(model: LanguageModel, hold: Hold): LanguageModel {
           return (request: ModelRequest) =>
             generate(hold, target, request, (live) => target.doGenerate(outgoing(request, live)));
         case "doStream":
-          return (request: ModelRequest) =>
-            stream(hold, target, request, (live) => target.doStream(outgoing(request, live)));
+          return (request: ModelRequest) => {
+            const streamed = stream(hold, target, request, (live) =>
+              target.doStream(outgoing(request, live)),
+            );
+            return unlessStopped(hold, streamed);
+          };
         default: {
           // Of the model itself: what reads #private fields would fail on a Proxy.
           const value: unknown = Reflect.get(target, property, target);
@@ -94,12 +99,21 @@ const ASKED = [
  * the signal, and without includeRawChunks, which changes nothing that is recorded.
  */
 function asked(op: "generate" | "stream", { provider, modelId }: LanguageModel, request: ModelRequest) {
-  const input = { op, provider, modelId, ...Object.fromEntries(ASKED.map((field) => [field, request[field]])) };
+  const input = {
+    op,
+    provider,
+    modelId,
+    ...Object.fromEntries(ASKED.map((field) => [field, request[field]])),
+  };
   return { kind: "model", name: `${provider}/${modelId}`, input } as const;
 }
 
 /** The request as it goes out. The mark tells durableMiddleware(), further in, that the call is held already. */
 function outgoing<T>(request: ModelRequest, { signal }: Live<T>): ModelRequest {
   const { abortSignal } = request;
-  return { ...request, [MARK]: true, abortSignal: abortSignal ? AbortSignal.any([abortSignal, signal]) : signal };
+  return {
+    ...request,
+    [MARK]: true,
+    abortSignal: abortSignal ? AbortSignal.any([abortSignal, signal]) : signal,
+  };
 }

@@ -24,7 +24,8 @@ const HOOKS = ["prepareStep", "experimental_prepareStep", "prepareCall"];
 /** The same options, with what touches the outside bound to the call that they are for. */
 export function bind(options: Options, hold: Hold, sdk: Sdk): Options {
   const bound: Record<string, unknown> = { ...options };
-  if (options["model"]) bound["model"] = holdModel(resolve(options["model"] as string | LanguageModel, sdk), hold);
+  if (options["model"])
+    bound["model"] = holdModel(resolve(options["model"] as string | LanguageModel, sdk), hold);
   if (options["tools"]) bound["tools"] = holdTools(options["tools"] as Tools, () => hold);
   for (const name of HOOKS) {
     if (typeof options[name] === "function") bound[name] = bindHook(options[name] as Hook, hold, sdk);
@@ -47,7 +48,11 @@ export function abortedBy(signal: unknown, { port }: Hold): AbortSignal {
 /** A model named by its id is the default provider's, found the way the SDK finds it. */
 function resolve(model: string | LanguageModel, sdk: Sdk): LanguageModel {
   if (typeof model !== "string") return model;
-  const provider = (globalThis as { AI_SDK_DEFAULT_PROVIDER?: Provider }).AI_SDK_DEFAULT_PROVIDER ?? sdk.gateway;
+  const provider =
+    (globalThis as { AI_SDK_DEFAULT_PROVIDER?: Provider }).AI_SDK_DEFAULT_PROVIDER ?? sdk.gateway;
   if (provider) return provider.languageModel(model);
-  throw new HoldfastError("UNHELD_CALL", { name: model, why: "there is no provider to look this model up in" });
+  throw new HoldfastError("UNHELD_CALL", {
+    name: model,
+    why: "there is no provider to look this model up in",
+  });
 }

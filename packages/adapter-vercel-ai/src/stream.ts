@@ -2,6 +2,8 @@ import type { Live } from "@holdfast/core";
 import { slim } from "./answer.ts";
 import type { Hold } from "./hold.ts";
 import type { Part, Streamed } from "./language-model.ts";
+import { type Outlet, openOutlet } from "./outlet.ts";
+import { unlessStopped } from "./stop.ts";
 import { type Recording, Tape } from "./tape.ts";
 
 /** The recorded stream, as a stream again. */
@@ -23,13 +25,15 @@ export function replay({ parts, rest }: Recording): Streamed {
  */
 export function record(answer: Streamed, live: Live<Recording>, hold: Hold, modelId: string): Streamed {
   const rest = slim(answer);
-  const outlet = openOutlet();
-  hold.port.keep(pump(answer.stream, outlet, new Tape({ live, hold, rest, modelId })));
+  const outlet = openOutlet<Part>();
+  const pumped = pump(answer.stream, outlet, new Tape({ live, hold, rest, modelId }));
+  hold.port.keep(pumped);
+  unlessStopped(hold, pumped).catch((error) => outlet.error(error));
   return { ...rest, stream: outlet.stream };
 }
 
 /** A loop of its own: `tee` and `pipeThrough` would stop reading with the reader. */
-async function pump(source: ReadableStream<Part>, outlet: Outlet, tape: Tape): Promise<void> {
+async function pump(source: ReadableStream<Part>, outlet: Outlet<Part>, tape: Tape): Promise<void> {
   try {
     const reader = source.getReader();
     for (;;) {
@@ -43,30 +47,4 @@ async function pump(source: ReadableStream<Part>, outlet: Outlet, tape: Tape): P
     await tape.breakOff(error); // first: the SDK may try again as soon as it sees the error
     outlet.error(error);
   }
-}
-
-interface Outlet {
-  readonly stream: ReadableStream<Part>;
-  enqueue(part: Part): void;
-  close(): void;
-  error(error: unknown): void;
-}
-
-/** A stream to write to whether or not anybody still reads it. */
-function openOutlet(): Outlet {
-  let reader: ReadableStreamDefaultController<Part> | undefined;
-  const stream = new ReadableStream<Part>({
-    start(controller) {
-      reader = controller;
-    },
-    cancel() {
-      reader = undefined;
-    },
-  });
-  return {
-    stream,
-    enqueue: (part) => reader?.enqueue(part),
-    close: () => reader?.close(),
-    error: (error) => reader?.error(error),
-  };
 }

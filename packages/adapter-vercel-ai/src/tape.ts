@@ -46,7 +46,9 @@ export class Tape {
 
   async breakOff(error: unknown): Promise<void> {
     // A tool that has been started early must not run: no record would say that the model ever asked for it.
-    this.#answered.reject(new Error("The model's answer broke off. Its tool calls are not made.", { cause: error }));
+    this.#answered.reject(
+      new Error("The model's answer broke off. Its tool calls are not made.", { cause: error }),
+    );
     if (!this.#runs) return;
     this.#runs = false;
     await this.#options.live.fail(error);
@@ -61,7 +63,8 @@ export class Tape {
     const { live, rest, modelId } = this.#options;
     this.#runs = false;
     const metadata = missing(metadataIn(this.#parts), modelId);
-    const last = Object.keys(metadata).length > 0 ? [{ type: "response-metadata", ...metadata }, finish] : [finish];
+    const last =
+      Object.keys(metadata).length > 0 ? [{ type: "response-metadata", ...metadata }, finish] : [finish];
     await live.commit({ parts: [...this.#parts, ...last], rest }, { durable: true });
     this.#answered.resolve();
     return last;
@@ -72,7 +75,8 @@ export class Tape {
 export function join(parts: Part[], part: Part): void {
   if (part.type === "raw" || part.type === "ping") return;
   const last = parts.at(-1);
-  if (last && continues(last, part)) parts[parts.length - 1] = { ...last, delta: `${last["delta"]}${part["delta"]}` };
+  if (last && continues(last, part))
+    parts[parts.length - 1] = { ...last, delta: `${last["delta"]}${part["delta"]}` };
   else parts.push(part);
 }
 

@@ -1,5 +1,6 @@
 import { type AgentClass, holdAgent } from "./agent.ts";
 import { drive } from "./drive.ts";
+import type { Hold } from "./hold.ts";
 import { failLike, inLane } from "./lane.ts";
 import { MARK } from "./mark.ts";
 import { abortedBy, bind, type Options, type Sdk } from "./options.ts";
@@ -14,7 +15,8 @@ export function withDurability<T extends { generateText: Callable; streamText: C
   if (MARK in ai) return ai;
   const sdk = ai as Sdk & Readonly<Record<string, unknown>>;
   const held: PropertyDescriptorMap = { [MARK]: { value: ai } };
-  for (const name of Object.keys(sdk)) held[name] = { enumerable: true, configurable: true, get: () => sdk[name] };
+  for (const name of Object.keys(sdk))
+    held[name] = { enumerable: true, configurable: true, get: () => sdk[name] };
   for (const name of CALLS) {
     if (typeof sdk[name] === "function") held[name] = own(holdCall(name, sdk[name] as Call, sdk));
   }
@@ -30,7 +32,12 @@ export function withDurability<T extends { generateText: Callable; streamText: C
   return Object.create(null, held) as T; // every name of the module, with a value of the same type
 }
 
-const own = (value: unknown): PropertyDescriptor => ({ value, enumerable: true, configurable: true, writable: true });
+const own = (value: unknown): PropertyDescriptor => ({
+  value,
+  enumerable: true,
+  configurable: true,
+  writable: true,
+});
 
 const AGENTS = ["ToolLoopAgent", "Experimental_Agent"];
 
@@ -42,12 +49,13 @@ const STREAMS = ["streamText", "streamObject"];
 type Call = (options: Options) => unknown;
 
 function holdCall(name: string, call: Call, sdk: Sdk): Call {
+  const streams = STREAMS.includes(name);
+  const bound = (options: Options, hold: Hold) =>
+    call({ ...bind(options, hold, sdk), abortSignal: abortedBy(options["abortSignal"], hold) });
   const held: Call = (options) => {
-    const inside: Parameters<typeof inLane>[0]["inside"] = (hold) => {
-      const result = call({ ...bind(options, hold, sdk), abortSignal: abortedBy(options["abortSignal"], hold) });
-      return STREAMS.includes(name) ? drive(result, hold.port) : result;
-    };
-    return failLike(call, () => inLane({ name, outside: () => call(options), inside }));
+    const outside = () => call(options);
+    const inside = (hold: Hold) => (streams ? drive(bound(options, hold), hold.port) : bound(options, hold));
+    return failLike(call, () => inLane({ name, streams, outside, inside }));
   };
   return Object.defineProperty(held, "name", { value: name });
 }

@@ -4,7 +4,7 @@ import { durableMiddleware, withDurability } from "../src/index.ts";
 import { stepCount, versions } from "./versions.ts";
 import { newRunId, workbench } from "./workbench.ts";
 
-const { open, model } = workbench();
+const { here, twice, model } = workbench();
 
 const globals = globalThis as { AI_SDK_DEFAULT_PROVIDER?: unknown };
 
@@ -12,12 +12,6 @@ const say = (text: string) => ({ inputSchema: z.object({}), execute: async () =>
 
 describe.each(versions)("$name", (version) => {
   const ai = withDurability(version.ai);
-
-  /** Runs the work twice, in two Holdfasts. */
-  async function twice<T>(work: () => T): Promise<[Awaited<T>, Awaited<T>]> {
-    const runId = newRunId();
-    return [await (await open()).run(runId, work), await (await open()).run(runId, work)];
-  }
 
   test("a model that is named by its id is the default provider's, and is held", async () => {
     const scripted = model(version, { text: "by name" });
@@ -40,26 +34,30 @@ describe.each(versions)("$name", (version) => {
         tools: { note: say("noted") },
         prompt: "go",
         stopWhen: stepCount(ai, 9),
-        prepareStep: ({ stepNumber }: { stepNumber: number }) => (stepNumber > 0 ? { model: other.model } : undefined),
+        prepareStep: ({ stepNumber }: { stepNumber: number }) =>
+          stepNumber > 0 ? { model: other.model } : undefined,
       }),
     );
     expect(results.map(({ text }) => text)).toEqual(["from the other", "from the other"]);
     expect([first.asked().length, other.asked().length]).toEqual([1, 1]);
   });
 
-  test.skipIf(version.major === 5)("a model and tools that an agent's prepareCall chooses are held", async () => {
-    const unused = model(version);
-    const chosen = model(version, { calls: [{ name: "note", input: {} }] }, { text: "from the chosen" });
-    let notes = 0;
-    const note = { inputSchema: z.object({}), execute: async () => ++notes };
-    const agent = new ai.Experimental_Agent({
-      model: unused.model,
-      prepareCall: (options: object) => ({ ...options, model: chosen.model, tools: { note } }),
-    });
-    const results = await twice(() => agent.generate({ prompt: "go" }));
-    expect(results.map(({ text }) => text)).toEqual(["from the chosen", "from the chosen"]);
-    expect([unused.asked().length, chosen.asked().length, notes]).toEqual([0, 2, 1]);
-  });
+  test.skipIf(version.major === 5)(
+    "a model and tools that an agent's prepareCall chooses are held",
+    async () => {
+      const unused = model(version);
+      const chosen = model(version, { calls: [{ name: "note", input: {} }] }, { text: "from the chosen" });
+      let notes = 0;
+      const note = { inputSchema: z.object({}), execute: async () => ++notes };
+      const agent = new ai.Experimental_Agent({
+        model: unused.model,
+        prepareCall: (options: object) => ({ ...options, model: chosen.model, tools: { note } }),
+      });
+      const results = await twice(() => agent.generate({ prompt: "go" }));
+      expect(results.map(({ text }) => text)).toEqual(["from the chosen", "from the chosen"]);
+      expect([unused.asked().length, chosen.asked().length, notes]).toEqual([0, 2, 1]);
+    },
+  );
 
   test("an agent made outside of any run is held in each run that it is called in", async () => {
     const scripted = model(version, { text: "hello" });
@@ -119,7 +117,7 @@ describe.each(versions)("$name", (version) => {
     const scripted = model(version, { text: "hello" });
     const wrapped = version.ai.wrapLanguageModel({ model: scripted.model, middleware: durableMiddleware() });
     const runId = newRunId();
-    const hf = await open();
+    const hf = here();
     await hf.run(runId, () => ai.generateText({ model: wrapped, prompt: "go" }));
     const observations = (await hf.entries(runId)).filter(({ kind }) => kind === "observation");
     expect(observations).toHaveLength(1);
@@ -131,7 +129,8 @@ test("a model of V2 keeps its token counts in ai 6", async () => {
   if (!v2 || !v3) throw new Error("the table of versions has changed");
   const ai = withDurability(v3.ai);
   const scripted = model(v2, { text: "hello" });
-  const hf = await open();
-  const { usage } = await hf.run(newRunId(), () => ai.generateText({ model: scripted.model, prompt: "go" }));
+  const { usage } = await here().run(newRunId(), () =>
+    ai.generateText({ model: scripted.model, prompt: "go" }),
+  );
   expect(usage).toMatchObject({ inputTokens: 100, outputTokens: 20 });
 });

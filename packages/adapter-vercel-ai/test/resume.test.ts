@@ -5,7 +5,7 @@ import type { Turn } from "./scripted-model.ts";
 import { type Ai, stepCount, versions } from "./versions.ts";
 import { newRunId, workbench } from "./workbench.ts";
 
-const { open, model } = workbench({ tools: { "step*": { effect: "idempotent" } } });
+const { here, open, model } = workbench({ tools: { "step*": { effect: "idempotent" } } });
 
 interface Ask {
   readonly prompt: string;
@@ -15,7 +15,10 @@ interface Ask {
 const shapes: [name: string, ask: (ai: Ai, options: Ask) => { text: unknown }][] = [
   ["generateText", (ai, options) => ai.generateText(options) as never],
   ["streamText", (ai, options) => ai.streamText(options)],
-  ["agent.generate", (ai, { prompt, ...settings }) => new ai.Experimental_Agent(settings).generate({ prompt })],
+  [
+    "agent.generate",
+    (ai, { prompt, ...settings }) => new ai.Experimental_Agent(settings).generate({ prompt }),
+  ],
   ["agent.stream", (ai, { prompt, ...settings }) => new ai.Experimental_Agent(settings).stream({ prompt })],
 ];
 
@@ -52,7 +55,11 @@ function steps() {
       return { done: n };
     },
   });
-  return { calls, hangs: hanging.promise, tools: { step1: step("step1"), step2: step("step2"), step3: step("step3") } };
+  return {
+    calls,
+    hangs: hanging.promise,
+    tools: { step1: step("step1"), step2: step("step2"), step3: step("step3") },
+  };
 }
 
 describe.each(versions)("$name", (version) => {
@@ -72,18 +79,18 @@ describe.each(versions)("$name", (version) => {
       first.run(runId, work).catch(() => {}); // it is cut short
       await hangs;
       // Until all is on record that can be: the answers, and what the first tool gave.
-      const observations = async () => (await first.entries(runId)).filter(({ kind }) => kind === "observation");
+      const observations = async () =>
+        (await first.entries(runId)).filter(({ kind }) => kind === "observation");
       await expect.poll(observations).toHaveLength(turnsBefore + 1);
       await first.close({ graceSeconds: 0 });
       expect(scripted.asked()).toHaveLength(turnsBefore);
 
-      const second = await open();
-      expect(await (await second.run(runId, work)).text).toBe("All three steps are done.");
+      expect(await (await here().run(runId, work)).text).toBe("All three steps are done.");
       expect(scripted.asked().map(({ turn }) => turn)).toEqual(turns.map((_, turn) => turn));
       expect(calls.map(({ tool }) => tool).toSorted()).toEqual(["step1", "step2", "step2", "step3"]);
       expect(new Set(calls.map(({ key }) => key)).size).toBe(3);
 
-      expect(await (await second.run(runId, work)).text).toBe("All three steps are done.");
+      expect(await (await here().run(runId, work)).text).toBe("All three steps are done.");
       expect(scripted.asked()).toHaveLength(turns.length);
       expect(calls).toHaveLength(4);
     });

@@ -61,22 +61,35 @@ export class ScriptedModel {
     const failed = this.#failures.get(said) ?? 0;
     const fails = failed < (said.fails?.times ?? 0) ? said.fails?.how : undefined;
     if (fails) this.#failures.set(said, failed + 1);
-    if (fails === "status") return void response.writeHead(503, { "retry-after-ms": "5" }).end(`{"error":{"message":"busy"}}`);
+    if (fails === "status")
+      return void response.writeHead(503, { "retry-after-ms": "5" }).end(`{"error":{"message":"busy"}}`);
 
     const answer = { id: `chatcmpl-${crypto.randomUUID()}`, created: 1_750_000_000, model };
     if (stream) await streamAnswer(response, answer, said, fails === "cut");
-    else response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(whole(answer, said)));
+    else
+      response
+        .writeHead(200, { "content-type": "application/json" })
+        .end(JSON.stringify(whole(answer, said)));
   }
 }
 
 function whole(answer: object, said: Turn) {
   const tool_calls = toolCallsOf(said);
-  const message = { role: "assistant", content: said.text ?? null, ...(tool_calls.length > 0 && { tool_calls }) };
+  const message = {
+    role: "assistant",
+    content: said.text ?? null,
+    ...(tool_calls.length > 0 && { tool_calls }),
+  };
   const finish_reason = tool_calls.length > 0 ? "tool_calls" : "stop";
   return { ...answer, object: "chat.completion", choices: [{ index: 0, finish_reason, message }], usage };
 }
 
-async function streamAnswer(response: ServerResponse, answer: object, said: Turn, cut: boolean): Promise<void> {
+async function streamAnswer(
+  response: ServerResponse,
+  answer: object,
+  said: Turn,
+  cut: boolean,
+): Promise<void> {
   const send = (rest: object) =>
     response.write(`data: ${JSON.stringify({ ...answer, object: "chat.completion.chunk", ...rest })}\n\n`);
   const sendDelta = (delta: object) => send({ choices: [{ index: 0, delta }] });

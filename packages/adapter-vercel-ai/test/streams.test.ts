@@ -5,7 +5,7 @@ import { withDurability } from "../src/index.ts";
 import { stepCount, versions } from "./versions.ts";
 import { newRunId, workbench } from "./workbench.ts";
 
-const { open, model } = workbench({ tools: { hang: { effect: "idempotent" } } });
+const { here, open, twice, model } = workbench({ tools: { hang: { effect: "idempotent" } } });
 
 interface Part {
   readonly type: string;
@@ -22,21 +22,19 @@ describe.each(versions)("$name", (version) => {
   test("a replayed stream gives the parts that the live one gave", async () => {
     const scripted = model(version, toolTurn("look"), { text: "It is there, in the second drawer." });
     const look = { inputSchema, execute: async () => ({ seen: "nothing" }) };
-    const runId = newRunId();
-    const run = async () => {
-      const options = { model: scripted.model, tools: { look }, prompt: "go", stopWhen: stepCount(ai, 9) };
-      const { fullStream } = await (await open()).run(runId, () => ai.streamText(options));
+    const options = { model: scripted.model, tools: { look }, prompt: "go", stopWhen: stepCount(ai, 9) };
+    const [live, replayed] = (await twice(() => ai.streamText(options))).map(async ({ fullStream }) => {
       const parts: Part[] = [];
       for await (const part of fullStream as AsyncIterable<Part>) {
         if (part.type === "error") throw part["error"];
         add(parts, comparable(part) as Part);
       }
       return parts;
-    };
-
-    const live = await run();
-    expect(live.map(({ type }) => type)).toEqual(expect.arrayContaining(["tool-call", "tool-result", "finish"]));
-    expect(await run()).toEqual(live);
+    });
+    expect((await live)?.map(({ type }) => type)).toEqual(
+      expect.arrayContaining(["text-delta", "tool-call", "tool-result", "finish"]),
+    );
+    expect(await replayed).toEqual(await live);
     expect(scripted.asked()).toHaveLength(2);
   });
 
@@ -44,8 +42,11 @@ describe.each(versions)("$name", (version) => {
     const scripted = model(version, toolTurn("one"), toolTurn("two"), { text: "done" });
     const called: string[] = [];
     const note = (tool: string) => ({ inputSchema, execute: async () => called.push(tool) });
-    const settings = { model: scripted.model, tools: { one: note("one"), two: note("two") }, stopWhen: stepCount(ai, 9) };
-    const runId = newRunId();
+    const settings = {
+      model: scripted.model,
+      tools: { one: note("one"), two: note("two") },
+      stopWhen: stepCount(ai, 9),
+    };
     const work = async () => {
       const result =
         name === "streamText"
@@ -57,14 +58,14 @@ describe.each(versions)("$name", (version) => {
       return "the client went away";
     };
 
-    await (await open()).run(runId, work);
+    await here().run(newRunId(), work);
     expect(called).toEqual(["one", "two"]);
     expect(scripted.asked()).toHaveLength(3);
   });
 
   test("a stream that nobody reads is driven to its end, be it of text or of an object", async () => {
     const scripted = model(version, { text: '{"city":"Lisbon"}' });
-    const hf = await open();
+    const hf = here();
     const textRun = newRunId();
     await hf.run(textRun, () => ai.streamText({ model: scripted.model, prompt: "go" }));
     const objectRun = newRunId();
@@ -78,7 +79,7 @@ describe.each(versions)("$name", (version) => {
   test("hf.stream hands the stream out at once, and replays it", async () => {
     const scripted = model(version, { text: "one two three" });
     const runId = newRunId();
-    const hf = await open();
+    const hf = here();
     for (const _ of ["live", "replayed"]) {
       const { value, done } = hf.stream(runId, () => ai.streamText({ model: scripted.model, prompt: "go" }));
       let text = "";
@@ -92,7 +93,7 @@ describe.each(versions)("$name", (version) => {
   test("no tool runs before the answer that asks for it is on record, however early the SDK starts it", async () => {
     const scripted = model(version, { ...toolTurn("look"), endsAfterMs: 50 }, { text: "done" });
     const runId = newRunId();
-    const hf = await open();
+    const hf = here();
     const look = {
       inputSchema,
       execute: async () => (await hf.entries(runId)).filter(({ kind }) => kind === "observation").length,
@@ -108,7 +109,7 @@ describe.each(versions)("$name", (version) => {
     let looks = 0;
     const look = { inputSchema, execute: async () => ++looks };
     const runId = newRunId();
-    const hf = await open();
+    const hf = here();
     const run = () =>
       hf.run(runId, async () => {
         const options = { model: scripted.model, tools: { look }, prompt: "go", onError() {} };
@@ -125,7 +126,7 @@ describe.each(versions)("$name", (version) => {
     expect(looks).toBe(1);
   });
 
-  test("when the run stops, its streams close as if aborted", async () => {
+  test("when the run stops, its streams close", async () => {
     const scripted = model(version, toolTurn("hang"), { text: "never" });
     const hanging = Promise.withResolvers<void>();
     const hang = {
@@ -136,7 +137,12 @@ describe.each(versions)("$name", (version) => {
       },
     };
     const hf = await open();
-    const options = { model: scripted.model, tools: { hang }, prompt: "go", stopWhen: stepCount(ai, 9) };
+    const told: string[] = [];
+    const callbacks = Object.fromEntries(
+      ["onStepFinish", "onFinish", "onError", "onAbort"].map((name) => [name, () => void told.push(name)]),
+    );
+    const settings = { model: scripted.model, tools: { hang }, stopWhen: stepCount(ai, 9), ...callbacks };
+    const options = { ...settings, prompt: "go" };
     const { value, done } = hf.stream(newRunId(), () => ai.streamText(options));
     const types: string[] = [];
     const read = (async () => {
@@ -146,7 +152,11 @@ describe.each(versions)("$name", (version) => {
     await hf.close({ graceSeconds: 0 });
     await expect(done).rejects.toSatisfy((error) => HoldfastError.is(error, "DATABASE_UNAVAILABLE"));
     await read;
-    expect(types.at(-1)).toBe("abort");
+    // The very first release knows an abort only where the model's own stream breaks off, and calls the rest an error.
+    const first = version.name === "ai 5.0.0";
+    expect(types.at(-1)).toBe(first ? "error" : "abort");
+    if (!first) expect(told).toEqual(["onAbort"]);
+    expect(scripted.asked()).toHaveLength(1);
   });
 });
 
@@ -154,7 +164,8 @@ describe.each(versions)("$name", (version) => {
 function add(parts: Part[], part: Part): void {
   const last = parts.at(-1);
   const field = part.type === "tool-input-delta" ? "delta" : "text";
-  if (!part.type.endsWith("-delta") || last?.type !== part.type || last["id"] !== part["id"]) parts.push(part);
+  if (!part.type.endsWith("-delta") || last?.type !== part.type || last["id"] !== part["id"])
+    parts.push(part);
   else parts[parts.length - 1] = { ...last, [field]: `${last[field]}${part[field]}` };
 }
 

@@ -19,7 +19,9 @@ export interface Ai {
   streamObject(options: object): Any;
   wrapLanguageModel(options: object): Any;
   tool(definition: object): Any;
-  readonly Experimental_Agent: new (settings: object) => { generate(options: object): Any; stream(options: object): Any };
+  readonly Experimental_Agent: new (
+    settings: object,
+  ) => { generate(options: object): Any; stream(options: object): Any };
   readonly [name: string]: Any;
 }
 
@@ -28,7 +30,11 @@ export interface Version {
   readonly major: 5 | 6 | 7;
   readonly ai: Ai;
   /** A provider of the model specification that came with this major version. */
-  readonly createProvider: (options: { name: string; baseURL: string; includeUsage: true }) => (id: string) => Any;
+  readonly createProvider: (options: {
+    name: string;
+    baseURL: string;
+    includeUsage: true;
+  }) => (id: string) => Any;
 }
 
 export const versions: readonly Version[] = [

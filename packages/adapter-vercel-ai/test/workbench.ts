@@ -1,4 +1,4 @@
-import { type Holdfast, openHoldfast } from "@holdfast/core";
+import { type Holdfast, type HoldfastOptions, openHoldfast } from "@holdfast/core";
 import { afterAll, afterEach, beforeAll } from "vitest";
 import { freshDatabase } from "../../../test/fresh-database.ts";
 import { type Asked, ScriptedModel, type Turn } from "./scripted-model.ts";
@@ -6,33 +6,48 @@ import type { Version } from "./versions.ts";
 
 (globalThis as { AI_SDK_LOG_WARNINGS?: boolean }).AI_SDK_LOG_WARNINGS = false;
 
-/** A database and a scripted model for the tests of a file, and Holdfasts that close after each test. */
-export function workbench(declared: Partial<Parameters<typeof openHoldfast>[0]> = {}) {
+/** A database, a scripted model, and Holdfasts on the database, for the tests of one file. */
+export function workbench(options: HoldfastOptions = {}) {
   const server = new ScriptedModel();
-  const open: Holdfast[] = [];
+  const opened: Holdfast[] = [];
   let database: Awaited<ReturnType<typeof freshDatabase>>;
+  let pair: [Holdfast, Holdfast];
 
   beforeAll(async () => {
     await server.listen();
     database = await freshDatabase();
+    pair = [
+      await openHoldfast({ database: database.url, ...options }),
+      await openHoldfast({ database: database.url, ...options }),
+    ];
   });
   afterEach(async () => {
-    await Promise.all(open.splice(0).map((hf) => hf.close({ graceSeconds: 0 })));
+    await Promise.all(opened.splice(0).map((hf) => hf.close({ graceSeconds: 0 })));
   });
   afterAll(async () => {
+    await Promise.all(pair.map((hf) => hf.close({ graceSeconds: 0 })));
     server.close();
     await database.drop();
   });
 
   return {
-    /** A Holdfast on the one database: what a second process would have. */
+    /** A Holdfast as one process has it. */
+    here: () => pair[0],
+    /** A Holdfast as another process has it, on the same database. */
+    elsewhere: () => pair[1],
+    /** One more, for tests that close it. */
     async open(): Promise<Holdfast> {
-      const hf = await openHoldfast({ database: database.url, ...declared });
-      open.push(hf);
+      const hf = await openHoldfast({ database: database.url, ...options });
+      opened.push(hf);
       return hf;
     },
+    /** Does the work as a run, and then again elsewhere. */
+    async twice<T>(work: () => T | PromiseLike<T>): Promise<[T, T]> {
+      const runId = newRunId();
+      return [await pair[0].run(runId, work), await pair[1].run(runId, work)];
+    },
     /** A model of a name of its own that says these turns. */
-    model({ createProvider }: Version, ...turns: readonly Turn[]) {
+    model({ createProvider }: Pick<Version, "createProvider">, ...turns: readonly Turn[]) {
       const id = `scripted-${crypto.randomUUID()}`;
       server.script(id, ...turns);
       const model = createProvider({ name: "scripted", baseURL: server.url, includeUsage: true })(id);

@@ -75,7 +75,7 @@ export class Appender {
 
   async #alone(waiting: Waiting): Promise<void> {
     try {
-      const [landed] = await append(this.#db, [waiting.append]);
+      const [landed] = await append(this.#db, [waiting.append], { mayWait: true });
       if (landed) waiting.landed(landed);
       else await this.#settleRefused(waiting);
     } catch (error) {

@@ -31,15 +31,17 @@ export function decode(text: Encoded): unknown {
   return text.startsWith(RICH) ? parse(text.slice(RICH.length), revivers) : JSON.parse(text);
 }
 
-/** Is the value data that the ledger can keep? */
-export function canKeep(value: unknown): boolean {
+/** Whatever was thrown, as the ledger can keep it: at worst its text. */
+export function encodeError(error: unknown): Encoded {
   try {
-    encode(value);
-    return true;
+    return encode(error);
   } catch {
-    return false;
+    return encode(new Error(String(error)));
   }
 }
+
+/** Is the value data that the ledger can keep? */
+export const canKeep = (value: unknown): boolean => encodeIfKept(value) !== undefined;
 
 function isPlain(value: unknown, depth: number): boolean {
   if (value === null || typeof value === "boolean" || typeof value === "string") return true;
@@ -59,47 +61,72 @@ function isPlain(value: unknown, depth: number): boolean {
 }
 
 interface KeptError {
-  name: string;
-  message: string;
-  stack: string | undefined;
-  cause: unknown;
-  hasCause: boolean;
-  fields: Record<string, unknown>;
-  marks: string[];
+  readonly name: string;
+  readonly message: string;
+  readonly stack: string | undefined;
+  readonly cause: Encoded | undefined;
+  readonly fields: Readonly<Record<string, Encoded>>;
+  readonly marks: readonly string[];
 }
 
+/** Errors that are being kept right now: one that comes by again inside itself is kept by its name and message. */
+const keeping = new Set<Error>();
+
 // A framework recognises its own errors by `Symbol.for` marks, not by class (vercel/ai does): keep those that are true.
+// The parts are encoded apart: devalue cannot rebuild a cycle that leads through a value of a kind of ours.
 const reducers = {
   Error: (value: unknown): KeptError | undefined => {
     if (!(value instanceof Error)) return undefined;
-    const marks = Object.getOwnPropertySymbols(value)
-      .filter((mark) => Symbol.keyFor(mark) !== undefined && (value as never)[mark] === true)
-      .map((mark) => Symbol.keyFor(mark) as string);
-    const { stack: _stack, message: _message, cause: _cause, name: _name, ...fields } = { ...value };
-    return {
-      name: value.name,
-      message: value.message,
-      stack: value.stack,
-      hasCause: "cause" in value && value.cause !== undefined,
-      cause: value.cause instanceof Error || canKeep(value.cause) ? value.cause : String(value.cause),
-      fields: Object.fromEntries(Object.entries(fields).filter(([, field]) => canKeep(field))),
-      marks,
-    };
+    const { name, message, stack } = value;
+    const again = keeping.has(value);
+    keeping.add(value);
+    try {
+      const marks = Object.getOwnPropertySymbols(value)
+        .filter((mark) => Symbol.keyFor(mark) !== undefined && (value as never)[mark] === true)
+        .map((mark) => Symbol.keyFor(mark) as string);
+      const fields: Record<string, Encoded> = {};
+      for (const [field, part] of again ? [] : Object.entries(value)) {
+        const kept = PROPER.has(field) ? undefined : encodeIfKept(part);
+        if (kept !== undefined) fields[field] = kept;
+      }
+      const hasCause = !again && value.cause !== undefined;
+      const cause = hasCause ? (encodeIfKept(value.cause) ?? encode(String(value.cause))) : undefined;
+      return { name: String(name), message: String(message), stack, cause, fields, marks };
+    } finally {
+      if (!again) keeping.delete(value);
+    }
   },
 };
 
+const PROPER = new Set(["name", "message", "stack", "cause"]);
+
 const revivers = {
-  Error: (kept: KeptError): Error => {
-    const error = new Error(kept.message, kept.hasCause ? { cause: kept.cause } : undefined);
-    Object.defineProperty(error, "name", { value: kept.name, configurable: true, writable: true });
-    if (kept.stack !== undefined) {
-      Object.defineProperty(error, "stack", { value: kept.stack, configurable: true, writable: true });
+  Error: ({ name, message, stack, cause, fields, marks }: KeptError): Error => {
+    const error = new Error(message, cause === undefined ? undefined : { cause: decode(cause) });
+    Object.defineProperty(error, "name", { value: name, configurable: true, writable: true });
+    if (stack !== undefined) {
+      Object.defineProperty(error, "stack", { value: stack, configurable: true, writable: true });
     }
-    Object.assign(error, kept.fields);
-    for (const mark of kept.marks) (error as unknown as Record<symbol, unknown>)[Symbol.for(mark)] = true;
+    for (const [field, part] of Object.entries(fields)) {
+      Object.defineProperty(error, field, {
+        value: decode(part),
+        configurable: true,
+        writable: true,
+        enumerable: true,
+      });
+    }
+    for (const mark of marks) (error as unknown as Record<symbol, unknown>)[Symbol.for(mark)] = true;
     return error;
   },
 };
+
+function encodeIfKept(value: unknown): Encoded | undefined {
+  try {
+    return encode(value);
+  } catch {
+    return undefined;
+  }
+}
 
 function notSerializable(error: unknown): HoldfastError {
   if (HoldfastError.is(error)) return error;

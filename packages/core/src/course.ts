@@ -1,7 +1,16 @@
 import { HoldfastError } from "./errors.ts";
 import { digestOf } from "./json.ts";
 import type { Lane } from "./lane.ts";
-import { emittedKey, laneName, lanePath, MODEL, parseKey, placeKey, rowName } from "./ledger/key.ts";
+import {
+  businessKey,
+  emittedKey,
+  laneName,
+  lanePath,
+  MODEL,
+  parseKey,
+  placeKey,
+  rowName,
+} from "./ledger/key.ts";
 import { lanesOf, placesOf, type Run } from "./ledger/replay.ts";
 import { must } from "./must.ts";
 import type { Call, EmittedCall } from "./step/call.ts";
@@ -17,6 +26,8 @@ export interface Located {
   readonly fields: Readonly<Record<string, string>> | undefined;
   /** The fields in which a model request differs from the one on record, which is used all the same. */
   readonly drift: readonly string[] | undefined;
+  /** The tool named it by a business key. */
+  readonly business?: true;
   /** Where it stands in a row; undefined for a call that its emitter names. */
   readonly row: Placed | undefined;
 }
@@ -57,14 +68,21 @@ export class Course {
     }
   }
 
-  /** Which step is this call? Its lane is bound to a recorded one by its first call; then the call takes its place. */
-  locate(lane: Lane, call: Call<never>): Located {
+  /**
+   * Which step is this call? Its lane is bound to a recorded one by its first call; then the call takes its place, unless
+   * its emitter or a business key names it.
+   */
+  locate(lane: Lane, call: Call<never>, business?: string): Located {
     const asked = this.#askedBy(lane, call);
     const input = asked ? parsed(asked.call.input) : call.input;
     const digests = call.kind === "model" ? digestsOf(call.name, input) : undefined;
     const fields = digests && shortened(digests);
     const digest = digestOf(digests ?? input);
     const path = this.#bind(lane, digest);
+    if (business !== undefined) {
+      const key = businessKey(call.name, business);
+      return { key, digest, input, fields, drift: undefined, row: undefined, business: true };
+    }
     if (asked) {
       const key = emittedKey(asked.model, call.name, asked.call.id);
       return { key, digest, input, fields, drift: undefined, row: undefined };
@@ -105,7 +123,8 @@ export class Course {
    * An effect never goes live while its lane holds an intent of the same tool that this execution has not come to: the
    * one might be the other, asked for in other words. An intent whose model call was replayed is still to come.
    */
-  refuseBesideUnconsumed(lane: Lane, name: string, key: string): void {
+  refuseBesideUnconsumed(lane: Lane, name: string, { key, business }: Located): void {
+    if (business) return; // says itself which effect it is
     const row = `${must(lane.path, "the path of a bound lane")}/${name}`;
     for (const other of this.#unconsumed.get(row) ?? []) {
       const { emitter } = parseKey(other);

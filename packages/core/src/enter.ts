@@ -45,7 +45,7 @@ export async function enterRun(entering: Entering): Promise<Entered> {
     const lapses = heart.lapses;
     const head = await getHeadOrCreate();
     if ("lease" in head) return { at: "taken", lapses, ...head };
-    checkSame(head, start, inputDigest);
+    checkSame(head, start.agent, inputDigest);
 
     if (isFinished(head)) return { at: "finished", entries: await readEntries(db, head) };
     if (!head.inline) {
@@ -118,13 +118,13 @@ const afterWhat = ({ status }: Head): After =>
   status === "running" ? "crash" : status === "failed" ? "retry" : "wait";
 
 /** An id stands for one piece of work: asking for another under it is a mistake that must not go unnoticed. */
-function checkSame(
+export function checkSame(
   head: Pick<Head, "runId" | "agent" | "inputDigest">,
-  start: Start,
-  inputDigest?: string,
+  agent: string | undefined,
+  inputDigest: string | undefined,
 ): void {
   const { runId } = head;
-  if (start.agent !== undefined && start.agent !== (head.agent ?? undefined)) {
+  if (agent !== undefined && agent !== head.agent) {
     throw new HoldfastError("RUN_EXISTS_DIFFERENT", { runId, differs: "agent" });
   }
   if (inputDigest !== undefined && inputDigest !== head.inputDigest) {

@@ -1,8 +1,8 @@
 import type pg from "pg";
 import { Appender } from "./appender.ts";
-import { canKeep, decode, type Encoded, encode } from "./codec.ts";
+import { canKeep, decode, encode, encodeError } from "./codec.ts";
 import { type Doubts, doubtsOn } from "./doubts.ts";
-import { enterRun } from "./enter.ts";
+import { checkSame, enterRun } from "./enter.ts";
 import { HoldfastError } from "./errors.ts";
 import { Heart } from "./heart.ts";
 import { digestOf } from "./json.ts";
@@ -58,6 +58,13 @@ export interface Streamed<T> {
   readonly done: Promise<void>;
 }
 
+/** A run that this process is at: whoever asks for its id again gets the same promise. */
+interface Active {
+  readonly promise: Promise<unknown>;
+  readonly inputDigest: string | null;
+  readonly agent: string | null;
+}
+
 /** The longest run id, in characters: it is an index key. */
 const LONGEST_ID = 512;
 /**
@@ -82,7 +89,7 @@ export class Holdfast {
   readonly doubts: Doubts;
   readonly #options: HoldfastOptions;
   readonly #settings: RunSettings;
-  readonly #active = new Map<string, { promise: Promise<unknown>; inputDigest: string | undefined }>();
+  readonly #active = new Map<string, Active>();
   readonly #held = new Set<string>();
   readonly #sessions = new Set<Session>();
   #means: Promise<{ db: Database; appender: Appender }> | undefined;
@@ -106,7 +113,7 @@ export class Holdfast {
     check("graceSeconds", graceSeconds >= 0.1 && graceSeconds <= 3600, "must be from 0.1 to 3600");
     check("outsideRun", outsideRun === "pass" || outsideRun === "refuse", 'must be "pass" or "refuse"');
     this.#options = { ...options, leaseSeconds, graceSeconds };
-    this.#settings = { tools, drift };
+    this.#settings = { tools, drift, leaseSeconds };
     setOutsideRun(this, outsideRun);
     const db = () => this.opened().then(({ db }) => db);
     this.runs = runsOn(db);
@@ -125,12 +132,10 @@ export class Holdfast {
     const inputDigest = this.#check(id, options);
     const active = this.#active.get(id);
     if (active) {
-      if (inputDigest !== undefined && inputDigest !== active.inputDigest) {
-        throw new HoldfastError("RUN_EXISTS_DIFFERENT", { runId: id, differs: "input" });
-      }
+      checkSame({ runId: id, ...active }, options.agent, inputDigest);
       return (await active.promise) as T;
     }
-    const session = new Session(id);
+    const session = new Session(id, this.#settings);
     const promise = this.#carry(
       session,
       () => session.root.enter(async () => await work()),
@@ -138,7 +143,7 @@ export class Holdfast {
       inputDigest,
       options,
     );
-    return await this.#activate(id, promise, inputDigest);
+    return await this.#activate(id, promise, inputDigest, options);
   }
 
   /**
@@ -148,10 +153,10 @@ export class Holdfast {
   stream<T>(id: string, work: () => T, options: RunOptions = {}): Streamed<T> {
     const inputDigest = this.#check(id, options);
     if (this.#active.has(id)) throw new HoldfastError("RUN_LEASED", { runId: id, worker: "this process" });
-    const session = new Session(id);
+    const session = new Session(id, this.#settings);
     const value = session.root.enter(work);
     const carried = this.#carry(session, () => value, id, inputDigest, options, true);
-    const done = this.#activate(id, carried, inputDigest).then(() => {});
+    const done = this.#activate(id, carried, inputDigest, options).then(() => {});
     done.catch(() => {}); // whoever reads the stream hears of it there
     return { value, done };
   }
@@ -193,8 +198,13 @@ export class Holdfast {
     await this.close();
   }
 
-  async #activate<T>(id: string, promise: Promise<T>, inputDigest: string | undefined): Promise<T> {
-    this.#active.set(id, { promise, inputDigest });
+  async #activate<T>(
+    id: string,
+    promise: Promise<T>,
+    inputDigest: string | undefined,
+    options: RunOptions,
+  ): Promise<T> {
+    this.#active.set(id, { promise, inputDigest: inputDigest ?? null, agent: options.agent ?? null });
     try {
       return await promise;
     } finally {
@@ -242,7 +252,7 @@ export class Holdfast {
         if (outcome?.status === "cancelled") throw new HoldfastError("CANCELLED", { runId, by: undefined });
         if (outcome?.kept && !streamed)
           return (outcome.value === undefined ? undefined : decode(outcome.value)) as T;
-        session.open({ as: "reader", settings: this.#settings, entries: entered.entries });
+        session.open(entered.entries);
         const value = await Promise.race([work(), session.stopped]);
         await session.settled();
         return value as T;
@@ -250,13 +260,8 @@ export class Holdfast {
       run = entered.lease.run;
       this.#held.add(run);
       this.#sessions.add(session);
-      session.open({
-        as: "owner",
-        means: { db, appender, heart, settings: this.#settings },
-        lease: entered.lease,
-        lapses: entered.lapses,
-        entries: entered.entries,
-      });
+      const { entries, lease, lapses } = entered;
+      session.open(entries, { means: { db, appender, heart }, lease, lapses });
       return await this.#finish(session, work);
     } catch (error) {
       session.stop(error); // calls that wait for the run to open, and streams over them, must hear of it
@@ -291,7 +296,7 @@ export class Holdfast {
     if (!session.stopError && !isAboutTheRun(error)) {
       try {
         await session.settled();
-        await session.end({ kind: "outcome", status: "failed", kept: true, value: encodeFailure(error) });
+        await session.end({ kind: "outcome", status: "failed", kept: true, value: encodeError(error) });
         return error;
       } catch (failed) {
         session.stop(failed);
@@ -365,8 +370,4 @@ const isAboutTheRun = (error: unknown): boolean =>
 
 function check(argument: string, holds: boolean, why: string): void {
   if (!holds) throw new HoldfastError("INVALID_ARGUMENT", { argument, why });
-}
-
-function encodeFailure(error: unknown): Encoded {
-  return canKeep(error) ? encode(error) : encode(new Error(String(error)));
 }

@@ -1,9 +1,12 @@
 import { randomUUID as newUUID } from "node:crypto";
+import type { PoolClient } from "pg";
 import { HoldfastError } from "./errors.ts";
 import type { Effect } from "./ledger/entry.ts";
 import { outsideRun } from "./outside-run.ts";
 import type { Port } from "./port.ts";
+import type { Retry } from "./retry.ts";
 import { currentScope, type Scope } from "./scope.ts";
+import { checkSettings } from "./settings.ts";
 
 /** The run that the caller is in, as adapters see it. Undefined outside a run. */
 export const current = (): Port | undefined => currentScope();
@@ -16,6 +19,10 @@ export interface StepOptions {
    * it; and a step whose input differs from the one on record is DIVERGED.
    */
   readonly input?: unknown;
+  /** How long it may take, in milliseconds. Then a repeatable step has failed with TIMED_OUT; any other is in doubt. */
+  readonly timeoutMs?: number;
+  /** Tries after an error, where the effect permits a repeat. */
+  readonly retry?: Retry;
 }
 
 /**
@@ -33,13 +40,14 @@ export async function step<T>(
       why: "must be a string that is not empty",
     });
   }
+  const { input, effect = "once", ...limits } = options;
+  checkSettings(`step("${name}")`, { effect, ...limits });
   const scope = currentScope();
   if (!scope) {
     outsideRun(`step("${name}")`);
     return await work();
   }
-  const { input, effect = "once" } = options;
-  return await scope.step({ kind: "step", name, input, effect }, () => work());
+  return await scope.step({ kind: "step", name, input, effect, ...limits }, () => work());
 }
 
 /** A step that is never done again on its own, for callbacks that must not run a second time on a replay. */
@@ -67,6 +75,21 @@ export function idempotencyKey(): string {
     });
   }
   return key;
+}
+
+/**
+ * The transaction of the `transaction` tool or step one is in: a `pg` client. What is written through it and the record of
+ * the outcome are committed together, or not at all. It is committed when the tool returns: not by the tool.
+ */
+export function tx(): PoolClient {
+  const { client } = inRun("tx()").scope;
+  if (client === undefined) {
+    throw new HoldfastError("INVALID_ARGUMENT", {
+      argument: "tx()",
+      why: 'is asked in a tool or step with the effect "transaction"',
+    });
+  }
+  return client as PoolClient; // what store/pg.ts put there
 }
 
 function inRun(what: string): { scope: Scope; value: <T>(name: string, make: () => T) => T } {

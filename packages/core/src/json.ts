@@ -8,17 +8,26 @@ import { HoldfastError } from "./errors.ts";
  * Throws NOT_SERIALIZABLE where a value has a cycle.
  */
 export function digestOf(value: unknown): string {
-  return sha256(canonicalize(plain(value, [])) ?? "undefined").toString("base64url");
+  let text: string | undefined;
+  try {
+    text = canonicalize(plain(value, []));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error; // too deep for the stack
+    throw new HoldfastError("NOT_SERIALIZABLE", { path: "the input", why: "it is nested too deep" });
+  }
+  return sha256(text ?? "undefined").toString("base64url");
 }
 
 export const sha256 = (data: string | Uint8Array): Buffer => createHash("sha256").update(data).digest();
 
-/** JSON that says the same: what has no JSON form becomes a tagged object. Functions and symbols say nothing. */
+/**
+ * JSON that says the same: what has no JSON form becomes an object with one key that begins with $, and a key that begins
+ * with $ gets another, so that no record looks like one of those. Functions and symbols say nothing.
+ */
 function plain(value: unknown, above: readonly object[]): unknown {
   switch (typeof value) {
     case "string":
-      // RFC 8785 has no form for half a surrogate pair.
-      return value.isWellFormed() ? value : { $utf16: Buffer.from(value, "utf16le").toString("base64url") };
+      return value.isWellFormed() ? value : { $utf16: halves(value) };
     case "boolean":
       return value;
     case "number":
@@ -35,7 +44,8 @@ function plain(value: unknown, above: readonly object[]): unknown {
     throw new HoldfastError("NOT_SERIALIZABLE", { path: "the input", why: "it has a cycle" });
   const path = [...above, value];
   if (Array.isArray(value)) return value.map((item) => plain(item, path) ?? null);
-  if (value instanceof Date) return { $date: value.getTime() };
+  if (value instanceof Date) return { $date: String(value.getTime()) };
+  if (value instanceof RegExp) return { $regexp: [value.source, value.flags] };
   if (value instanceof URL) return { $url: value.href };
   if (ArrayBuffer.isView(value)) {
     return {
@@ -51,7 +61,15 @@ function plain(value: unknown, above: readonly object[]): unknown {
   const fields: [string, unknown][] = [];
   for (const key of Object.keys(value)) {
     const field = plain((value as Record<string, unknown>)[key], path);
-    if (field !== undefined) fields.push([key, field]);
+    if (field !== undefined) fields.push([plainKey(key), field]);
   }
   return Object.fromEntries(fields);
 }
+
+function plainKey(key: string): string {
+  if (!key.isWellFormed()) return `$utf16:${halves(key)}`;
+  return key.startsWith("$") ? `$${key}` : key;
+}
+
+/** RFC 8785 has no form for half a surrogate pair. */
+const halves = (text: string) => Buffer.from(text, "utf16le").toString("base64url");

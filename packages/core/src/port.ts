@@ -11,7 +11,10 @@ export interface Port {
   enter<T>(work: () => T): T;
   /** Announces a call: it is on record, or it may go out now, or it never settles because the run stops here. */
   begin<T>(call: Call<T>): Promise<Begun<T>>;
-  /** Sugar over `begin`: runs `work` live, in the call's own lane, and records what came of it. */
+  /**
+   * Sugar over `begin`: runs `work` live, in the call's own lane, within its time limit, again where it may be retried,
+   * and records what came of it.
+   */
   step<T>(call: Call<T>, work: (live: Live<T>) => T | PromiseLike<T>): Promise<T>;
   /** Work that must settle before the run may end. Its rejection is nobody's but its owner's. */
   keep(promise: PromiseLike<unknown>): void;

@@ -1,8 +1,16 @@
 import type { Appender } from "./appender.ts";
+import { HoldfastError } from "./errors.ts";
 import type { Entry, Fact } from "./ledger/entry.ts";
 import { advance, type Run } from "./ledger/replay.ts";
-import type { Database } from "./store/database.ts";
-import { type Append, type Lease, readEntries } from "./store/ledger.ts";
+import type { Database, Transaction } from "./store/database.ts";
+import {
+  type Append,
+  type Appended,
+  append as appendTo,
+  type Lease,
+  readEntries,
+  whyRefused,
+} from "./store/ledger.ts";
 
 /**
  * What one run has to say, in order. Facts are taken in at once and go out together: those of one turn of the event loop
@@ -68,6 +76,44 @@ export class RunWriter {
     await this.#fly();
   }
 
+  /**
+   * Says a fact as the last thing in a transaction of somebody else's, and commits it: what was written there and the fact
+   * are durable together or not at all. Rejects where neither is: FENCED, or the transaction failed.
+   */
+  async commitWith(tx: Transaction, fact: Fact): Promise<void> {
+    await this.flush();
+    while (this.#flying !== undefined) await this.#flying;
+    if (this.#broken) throw this.#broken.error;
+    this.#flying = this.#commitWith(tx, { lease: this.lease, number: this.#number + 1, facts: [fact] });
+    try {
+      await this.#flying;
+    } catch (error) {
+      this.#broken = { error };
+      throw error;
+    } finally {
+      this.#flying = undefined;
+    }
+  }
+
+  async #commitWith(tx: Transaction, append: Append): Promise<void> {
+    let landed: Appended | undefined;
+    try {
+      [landed] = await appendTo(tx, [append], { mayWait: true });
+      if (!landed) {
+        await tx.rollback();
+        throw await whyRefused(this.#db, append);
+      }
+      await tx.commit();
+    } catch (error) {
+      await tx.rollback();
+      if (!landed) throw error;
+      // The answer to the commit was lost, not necessarily the commit. The head knows.
+      const why = await whyRefused(this.#db, append);
+      if (why === "busy" || HoldfastError.is(why)) throw error;
+    }
+    this.#landed(append.facts, await this.#settle(landed as Appended));
+  }
+
   /** One append at a time: a second caller waits for the first, and for one more if it said something meanwhile. */
   async #fly(): Promise<void> {
     while (this.#flying !== undefined) await this.#flying;
@@ -89,9 +135,17 @@ export class RunWriter {
     const facts = this.#said;
     this.#said = [];
     const append: Append = { lease: this.lease, number: this.#number + 1, facts, ends: this.#ends };
-    const { after, at } = await this.#appender.append(append);
+    this.#landed(facts, await this.#settle(await this.#appender.append(append)));
+  }
+
+  /** The append is in: what others wrote before it is folded first. */
+  async #settle(appended: Appended): Promise<Appended> {
     this.#number++;
-    await this.catchUp(after);
+    await this.catchUp(appended.after);
+    return appended;
+  }
+
+  #landed(facts: readonly Fact[], { after, at }: Appended): void {
     for (const [i, fact] of facts.entries()) advance(this.#run, this.#stamp(fact, after + 1 + i, at));
   }
 

@@ -23,11 +23,19 @@ export class Scope implements Port {
   readonly at: Lane;
   /** The idempotency key of the call whose body this is. */
   readonly key: string | undefined;
+  /** The transaction of the call whose body this is: a client of the driver. */
+  readonly client: unknown;
 
-  constructor(session: Execution, at: Lane, key?: string) {
+  constructor(session: Execution, at: Lane, key?: string, client?: unknown) {
     this.session = session;
     this.at = at;
     this.key = key;
+    this.client = client;
+  }
+
+  /** The same place, in a transaction. */
+  with(client: unknown): Scope {
+    return new Scope(this.session, this.at, this.key, client);
   }
 
   get runId(): string {
@@ -48,7 +56,7 @@ export class Scope implements Port {
     lane.hold(opened.promise);
     let result: T;
     try {
-      result = new Scope(this.session, lane, this.key).enter(work);
+      result = new Scope(this.session, lane, this.key, this.client).enter(work);
     } catch (error) {
       opened.resolve();
       throw error;
@@ -68,15 +76,7 @@ export class Scope implements Port {
 
   async step<T>(call: Call<T>, work: (live: Live<T>) => T | PromiseLike<T>): Promise<T> {
     const begun = await this.begin(call);
-    if (begun.at === "recorded") return begun.value;
-    let value: T;
-    try {
-      value = await begun.enter(() => work(begun));
-    } catch (error) {
-      await begun.fail(error, { aborted: begun.signal.aborted });
-      throw error;
-    }
-    return await begun.commit(value);
+    return begun.at === "recorded" ? begun.value : await begun.carryOut(work);
   }
 
   keep(promise: PromiseLike<unknown>): void {

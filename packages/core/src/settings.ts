@@ -1,10 +1,28 @@
 import { HoldfastError } from "./errors.ts";
 import type { Effect } from "./ledger/entry.ts";
+import { MOST_ATTEMPTS, type Retry } from "./retry.ts";
+
+/** What a tool says of a call that went out and was not heard of again. */
+export type Reconciled = { readonly done: unknown } | "notDone" | "unknown";
 
 /** What is declared of a tool, by its name or a glob. */
 export interface ToolSettings {
   /** How much harm a repeat does. Default `once`: never called again on its own. */
   readonly effect?: Effect;
+  /**
+   * How long one call may take, in milliseconds. After that a `read` or `idempotent` call has failed with TIMED_OUT, and
+   * any other is in doubt: it may yet happen. Default: no limit.
+   */
+  readonly timeoutMs?: number;
+  /** Tries after an error, for `read` and `idempotent` tools. */
+  readonly retry?: Retry;
+  /** The business key: calls with one key are one effect, however often the model plans it. */
+  readonly key?: (input: never) => string;
+  /**
+   * Asks the outside world what became of a call in doubt. `done` is recorded as its outcome. `notDone` lets it go out
+   * again, but only once the lease it went out under and its time limit have both run out, and it is still not done.
+   */
+  readonly reconcile?: (call: { key: string; input: never }) => Reconciled | PromiseLike<Reconciled>;
 }
 
 /** What a run needs to know of how its Holdfast was opened. */
@@ -12,6 +30,7 @@ export interface RunSettings {
   readonly tools: Readonly<Record<string, ToolSettings>>;
   /** A model request that differs from the one on record: use the record and note it, or fail with DRIFTED. */
   readonly drift: "accept" | "fail";
+  readonly leaseSeconds: number;
 }
 
 /** What is declared of this tool: by its exact name, else by the first glob that fits, in the order of declaration. */
@@ -22,28 +41,38 @@ export function settingsOf(tools: RunSettings["tools"], name: string): ToolSetti
   return {};
 }
 
-const effects: readonly Effect[] = ["read", "idempotent", "once"];
-
 /** Throws INVALID_ARGUMENT: a declaration that is not understood must not become the default behind one's back. */
 export function checkTools(tools: RunSettings["tools"]): void {
-  for (const [pattern, settings] of Object.entries(tools)) {
-    const argument = `tools["${pattern}"]`;
-    if (typeof settings !== "object" || settings === null) {
-      throw new HoldfastError("INVALID_ARGUMENT", {
-        argument,
-        why: 'must be an object such as { effect: "read" }',
-      });
+  for (const [pattern, settings] of Object.entries(tools)) checkSettings(`tools["${pattern}"]`, settings);
+}
+
+const effects: readonly Effect[] = ["read", "idempotent", "once", "transaction"];
+const fields = ["effect", "timeoutMs", "retry", "key", "reconcile"];
+
+/** Checks what is declared of one tool or step. */
+export function checkSettings(argument: string, settings: ToolSettings): void {
+  const refuse = (why: string) => new HoldfastError("INVALID_ARGUMENT", { argument, why });
+  if (typeof settings !== "object" || settings === null)
+    throw refuse('must be an object: { effect: "read" }');
+  const unknown = Object.keys(settings).find((field) => !fields.includes(field));
+  if (unknown) throw refuse(`has no field ${unknown}; it may have ${fields.join(", ")}`);
+  const { effect = "once", timeoutMs, retry, key, reconcile } = settings;
+  if (!effects.includes(effect)) throw refuse(`has an effect that is none of ${effects.join(", ")}`);
+  if (timeoutMs !== undefined && !(timeoutMs > 0 && timeoutMs <= 2 ** 31 - 1)) {
+    throw refuse("has a timeoutMs that is no number of milliseconds");
+  }
+  if (retry !== undefined) {
+    const { attempts } = retry;
+    if (effect === "once") throw refuse('has a retry, but its effect is "once": that is never called again');
+    if (!Number.isInteger(attempts) || attempts < 1 || attempts > MOST_ATTEMPTS) {
+      throw refuse(`has a retry whose attempts are not from 1 to ${MOST_ATTEMPTS}`);
     }
-    for (const field of Object.keys(settings)) {
-      if (field !== "effect")
-        throw new HoldfastError("INVALID_ARGUMENT", { argument, why: `has no field ${field}` });
-    }
-    if (settings.effect !== undefined && !effects.includes(settings.effect)) {
-      throw new HoldfastError("INVALID_ARGUMENT", {
-        argument,
-        why: `has an effect that is none of ${effects.join(", ")}`,
-      });
-    }
+  }
+  if (key !== undefined && typeof key !== "function") throw refuse("has a key that is no function");
+  if (reconcile !== undefined && typeof reconcile !== "function")
+    throw refuse("has a reconcile that is no function");
+  if (reconcile !== undefined && effect !== "once") {
+    throw refuse('has a reconcile, but only a call with the effect "once" can be in doubt');
   }
 }
 

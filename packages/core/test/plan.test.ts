@@ -5,7 +5,7 @@ import { plan } from "../src/step/plan.ts";
 import { doubted, given, intended, observed, refused, resolved, started, took } from "./given.ts";
 
 const key = "charge#0";
-const effects = ["read", "idempotent", "once", "transaction"] as const;
+const effects = ["read", "idempotent", "once"] as const;
 
 /** What becomes of the call `charge`, declared with `effect`, in a run with these facts. */
 function planned(facts: readonly Fact[], effect: Effect | undefined = "once", digest = "d") {

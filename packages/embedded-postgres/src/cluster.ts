@@ -37,13 +37,22 @@ export async function prepareCluster(
         "or others may write to it. Open it as the user who made it, or choose another folder.",
     );
   }
-  return { folder, home, data: path.join(home, "data"), password: await readSecret(path.join(home, "password")) };
+  return {
+    folder,
+    home,
+    data: path.join(home, "data"),
+    password: await readSecret(path.join(home, "password")),
+  };
 }
 
 /** How the server's programs are run: as the account, in `data`, with an environment that no PG* variable gets into. */
 export function runOptions(data: string, { uid, gid, dropped }: Account) {
   // The time zone is set because initdb would otherwise find out the system's by reading all there are.
-  return { cwd: data, env: { LC_ALL: "C", TZ: "UTC", PATH: "/usr/bin:/bin" }, ...(dropped ? { uid, gid } : {}) };
+  return {
+    cwd: data,
+    env: { LC_ALL: "C", TZ: "UTC", PATH: "/usr/bin:/bin" },
+    ...(dropped ? { uid, gid } : {}),
+  };
 }
 
 /**
@@ -55,7 +64,11 @@ export function dataArgument(data: string, { dropped }: Account): string {
 }
 
 /** Makes sure that what was written without waiting for the disk has reached it. */
-export async function syncCluster({ home, data }: Cluster, binaries: Binaries, account: Account): Promise<void> {
+export async function syncCluster(
+  { home, data }: Cluster,
+  binaries: Binaries,
+  account: Account,
+): Promise<void> {
   const unsynced = path.join(home, "unsynced");
   if (!(await exists(unsynced))) return;
   await run(binaries.initdb, ["--sync-only", "-D", dataArgument(data, account)], runOptions(data, account));
@@ -67,13 +80,22 @@ export async function markUnsynced({ home }: Cluster): Promise<void> {
   await writeFile(path.join(home, "unsynced"), "", { mode: 0o600 });
 }
 
-async function makeCluster(folder: string, home: string, binaries: Binaries, account: Account): Promise<void> {
-  const unfinished = `${home}.new-${process.pid}-${randomBytes(4).toString("hex")}`;
+async function makeCluster(
+  folder: string,
+  home: string,
+  binaries: Binaries,
+  account: Account,
+): Promise<void> {
+  const unfinished = path.join(folder, `postgres.new-${process.pid}-${randomBytes(4).toString("hex")}`);
   try {
     await mkdir(unfinished, { mode: 0o700 });
     if (await isBeingMade(folder, home, path.basename(unfinished))) return;
     await fillCluster(unfinished, binaries, account);
     await rename(unfinished, home);
+    for (const { name, alive } of await unfinishedClusters(folder)) {
+      // One whose maker was killed. An initdb of his may still be writing there for a moment.
+      if (!alive) await rm(path.join(folder, name), { recursive: true, maxRetries: 5 }).catch(() => {});
+    }
   } catch (error) {
     // A rename onto a finished one fails, and that one is as good.
     if (!(await exists(home))) throw error;
@@ -90,16 +112,16 @@ async function isBeingMade(folder: string, home: string, ours: string): Promise<
   const patience = Date.now() + 10_000;
   while (Date.now() < patience) {
     if (await exists(home)) return true;
-    const others = (await readdir(folder)).filter((name) => name.startsWith("postgres.new-") && name !== ours);
-    const alive = others.filter((name) => isAlive(Number(name.split("-")[1])));
-    if (!alive.some((name) => name < ours)) {
-      const left = others.filter((name) => !alive.includes(name));
-      for (const name of left) await rm(path.join(folder, name), { recursive: true, force: true });
-      return false;
-    }
+    const unfinished = await unfinishedClusters(folder);
+    if (!unfinished.some(({ name, alive }) => alive && name < ours)) return false;
     await sleep(20);
   }
   return false;
+}
+
+async function unfinishedClusters(folder: string): Promise<{ name: string; alive: boolean }[]> {
+  const names = (await readdir(folder)).filter((name) => name.startsWith("postgres.new-"));
+  return names.map((name) => ({ name, alive: isAlive(Number(name.split("-")[1])) }));
 }
 
 async function fillCluster(home: string, binaries: Binaries, account: Account): Promise<void> {
@@ -164,7 +186,11 @@ async function run(
 
 async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory);
-  await handle.sync().finally(() => handle.close());
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
 }
 
 async function exists(file: string): Promise<boolean> {

@@ -1,2 +1,2 @@
 export { EmbeddedPostgresError } from "./error.ts";
-export { startEmbeddedPostgres, type EmbeddedPostgres } from "./start.ts";
+export { type EmbeddedPostgres, startEmbeddedPostgres } from "./start.ts";

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { open, readFile, rename, rm } from "node:fs/promises";
-import { createServer, type AddressInfo, type Socket } from "node:net";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import path from "node:path";
 import type { Binaries } from "./binaries.ts";
 import { type Cluster, dataArgument, markUnsynced, runOptions, syncCluster } from "./cluster.ts";
@@ -45,11 +45,15 @@ export async function launchServer(
   const writeNew = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_APPEND;
   const output = await open(log, writeNew, 0o600);
   const args = [binaries.postgres, "-D", dataArgument(cluster.data, account), "-p", String(await freePort())];
-  const child = spawn("/bin/sh", ["-c", BECOME_SERVER, "sh", folderToRemove ?? "", ...args, ...settings(durable)], {
-    ...runOptions(cluster.data, account),
-    detached: true,
-    stdio: ["ignore", output.fd, output.fd, "pipe"],
-  });
+  const child = spawn(
+    "/bin/sh",
+    ["-c", BECOME_SERVER, "sh", folderToRemove ?? "", ...args, ...settings(durable)],
+    {
+      ...runOptions(cluster.data, account),
+      detached: true,
+      stdio: ["ignore", output.fd, output.fd, "pipe"],
+    },
+  );
   let end: string | undefined;
   child.on("error", (error) => {
     end = error.message;
@@ -89,7 +93,8 @@ export async function launchServer(
 }
 
 /** Another server has the folder, or its last processes are still leaving it, or somebody took the port just now. */
-const IN_THE_WAY = /lock file ".*" already exists|pre-existing shared memory block|could not bind|could not create any TCP/;
+const IN_THE_WAY =
+  /lock file ".*" already exists|pre-existing shared memory block|could not bind|could not create any TCP/;
 
 function settings(durable: boolean): string[] {
   const set = {

@@ -30,7 +30,11 @@ export async function serverAccount(): Promise<Account> {
  * Makes the directory unless it is there, and answers whether it is there and ours alone: a real directory, not a link, owned by
  * one of `uids`, writable by nobody else. A name in /tmp can be foreseen, so somebody may have been there first.
  */
-export async function claimDirectory(directory: string, uids: readonly number[], mode: number): Promise<boolean> {
+export async function claimDirectory(
+  directory: string,
+  uids: readonly number[],
+  mode: number,
+): Promise<boolean> {
   await mkdir(path.dirname(directory), { recursive: true }).catch(() => {});
   try {
     await mkdir(directory);
@@ -43,7 +47,7 @@ export async function claimDirectory(directory: string, uids: readonly number[],
 
 export async function isOwnDirectory(directory: string, uids: readonly number[]): Promise<boolean> {
   const found = await lstat(directory).catch(() => undefined);
-  return found !== undefined && found.isDirectory() && uids.includes(found.uid | 0) && (found.mode & 0o022) === 0;
+  return found?.isDirectory() === true && uids.includes(found.uid | 0) && (found.mode & 0o022) === 0;
 }
 
 /** Where others may write without the sticky bit, they may also rename what is ours. */

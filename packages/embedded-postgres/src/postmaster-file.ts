@@ -32,7 +32,9 @@ export async function isPostmaster(pid: number, data: string): Promise<boolean> 
     if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
   }
   if (process.platform !== "linux") {
-    const ps = await promisify(execFile)("ps", ["-o", "command=", "-p", String(pid)]).catch(() => ({ stdout: "" }));
+    const ps = await promisify(execFile)("ps", ["-o", "command=", "-p", String(pid)]).catch(() => ({
+      stdout: "",
+    }));
     return ps.stdout.includes(data);
   }
   // A server works in its data directory. What may not be read is not ours, and a zombie has no directory any more.

@@ -44,10 +44,12 @@ export async function startEmbeddedPostgres(
   options: { folder?: string; durable?: boolean; lingerSeconds?: number } = {},
 ): Promise<EmbeddedPostgres> {
   const { durable = true, lingerSeconds = 5 } = options;
-  if (!(lingerSeconds >= 0 && lingerSeconds < Infinity)) throw new RangeError("lingerSeconds must be a number from 0");
+  if (!(lingerSeconds >= 0 && lingerSeconds < Infinity))
+    throw new RangeError("lingerSeconds must be a number from 0");
 
   const account = await serverAccount();
-  const folder = options.folder === undefined ? await makeTemporaryFolder(account) : path.resolve(options.folder);
+  const folder =
+    options.folder === undefined ? await makeTemporaryFolder(account) : path.resolve(options.folder);
   const folderToRemove = options.folder === undefined ? folder : undefined;
   const want = { durable, lingerSeconds, folderToRemove };
   try {
@@ -63,11 +65,13 @@ export async function startEmbeddedPostgres(
       pid,
       async stop() {
         await stopServer(pid, cluster);
-        if (folderToRemove !== undefined) await rm(folderToRemove, { recursive: true, force: true, maxRetries: 20 });
+        if (folderToRemove !== undefined)
+          await rm(folderToRemove, { recursive: true, force: true, maxRetries: 20 });
       },
     };
   } catch (error) {
-    if (folderToRemove !== undefined) await rm(folderToRemove, { recursive: true, force: true, maxRetries: 20 });
+    if (folderToRemove !== undefined)
+      await rm(folderToRemove, { recursive: true, force: true, maxRetries: 20 });
     if (error instanceof EmbeddedPostgresError) throw error;
     throw new EmbeddedPostgresError(
       `Postgres could not be started in ${folder}: ${error instanceof Error ? error.message : String(error)}. ` +
@@ -97,7 +101,7 @@ async function openServer(
 ): Promise<Server> {
   const patience = performance.now() + START_SECONDS_MAX * 1000;
   let launch: Launch | undefined;
-  let problem: unknown = "it did not become ready";
+  let problem = "it did not become ready";
   try {
     while (performance.now() < patience) {
       const { pid, port, ready } = (await findPostmaster(cluster.data)) ?? {};
@@ -112,7 +116,7 @@ async function openServer(
           }
         } catch (error) {
           if (error instanceof EmbeddedPostgresError) throw error;
-          problem = error; // It was on its way down, most likely.
+          problem = String(error); // It was on its way down, most likely.
         }
       }
       const end = await launch?.ended();
@@ -124,7 +128,7 @@ async function openServer(
     await launch?.abandon();
   }
   throw new EmbeddedPostgresError(
-    `Postgres in ${cluster.data} could not be reached within ${START_SECONDS_MAX} seconds: ${String(problem)}. ` +
+    `Postgres in ${cluster.data} could not be reached within ${START_SECONDS_MAX} seconds: ${problem}. ` +
       `Read ${cluster.home}/server.log, or set DATABASE_URL.`,
   );
 }
@@ -185,4 +189,3 @@ async function stopServer(pid: number, { data, home }: Cluster): Promise<void> {
     await sleep(10);
   }
 }
-

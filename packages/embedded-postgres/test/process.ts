@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { EmbeddedPostgres, startEmbeddedPostgres } from "../src/index.ts";
@@ -65,7 +65,11 @@ export function opener(
 }
 
 /** Polls until `look` gives something else than undefined or false. */
-export async function until<T>(what: string, look: () => Promise<T> | T, secondsMax = 20): Promise<Exclude<T, undefined | false>> {
+export async function until<T>(
+  what: string,
+  look: () => Promise<T> | T,
+  secondsMax = 20,
+): Promise<Exclude<T, undefined | false>> {
   const patience = performance.now() + secondsMax * 1000;
   while (performance.now() < patience) {
     const found = await look();

@@ -1,13 +1,13 @@
 import { spawn } from "node:child_process";
-import { existsSync, lstatSync, readFileSync, writeFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { chownSync, existsSync, lstatSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdtemp, rm, symlink } from "node:fs/promises";
 import { connect } from "node:net";
 import os from "node:os";
 import path from "node:path";
 import pg from "pg";
 import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../src/index.ts";
-import { isRoot, isRunning, opener, until } from "./process.ts";
+import { isLinux, isRoot, isRunning, opener, until } from "./process.ts";
 
 const folders: string[] = [];
 afterAll(async () => {
@@ -56,14 +56,20 @@ describe("a server", () => {
 
   test("lets its client make tables, databases and roles", async () => {
     const { url } = await start({});
-    for (const what of ["table t ()", "schema s", "role r", "extension pgcrypto"]) await ask(url, `create ${what}`);
+    for (const what of ["table t ()", "schema s", "role r", "extension pgcrypto"])
+      await ask(url, `create ${what}`);
     await ask(url, "create database another");
     expect(await ask(url.replace(/holdfast$/, "another"), "select current_database()")).toBe("another");
   });
 
   test("waits for the disk unless it is told not to", async () => {
     const durable = await start({ durable: true });
-    expect(await ask(durable.url, "select string_agg(setting, ' ') from pg_settings where name in ('fsync', 'full_page_writes', 'synchronous_commit')")).toBe("on on on");
+    expect(
+      await ask(
+        durable.url,
+        "select string_agg(setting, ' ') from pg_settings where name in ('fsync', 'full_page_writes', 'synchronous_commit')",
+      ),
+    ).toBe("on on on");
     const quick = await start({ durable: false });
     expect(await ask(quick.url, "show fsync")).toBe("off");
   });
@@ -129,7 +135,6 @@ describe("a folder", () => {
 
   test("that belongs to somebody else, or is a link, is refused", async () => {
     const [folder, other] = [await emptyFolder(), await emptyFolder()];
-    const { symlink } = await import("node:fs/promises");
     await symlink(other, path.join(folder, "postgres"));
     await expect(startEmbeddedPostgres({ folder })).rejects.toMatchObject({ code: "NO_EMBEDDED_SERVER" });
   });
@@ -151,10 +156,10 @@ describe("a process that opens a server", () => {
     onTestFinished(() => void starter.child.kill("SIGKILL"));
     const { url, pid } = await starter.server;
     await connected(url);
-    const { stop } = await start({ folder });
-    await stop();
+    const server = await start({ folder });
+    await server.stop();
     expect(isRunning(pid)).toBe(false);
-    await stop(); // There is nothing left to stop, and that is no error.
+    await server.stop(); // There is nothing left to stop, and that is no error.
   });
 });
 
@@ -184,7 +189,9 @@ describe("the last connection", () => {
     await ask(first.url, "create table kept as select 1");
     await until("the server has stopped", () => !isRunning(first.pid));
     await start({ folder });
-    expect(readFileSync(path.join(folder, "postgres/server.log"), "utf8")).not.toContain("not properly shut down");
+    expect(readFileSync(path.join(folder, "postgres/server.log"), "utf8")).not.toContain(
+      "not properly shut down",
+    );
   });
 });
 
@@ -218,8 +225,8 @@ describe("a postmaster.pid", () => {
     await (await start({ folder })).stop();
     const file = path.join(folder, "postgres/data/postmaster.pid");
     writeFileSync(file, "");
-    (await import("node:fs")).utimesSync(file, 0, 0);
-    await start({ folder });
+    utimesSync(file, 0, 0);
+    expect(await ask((await start({ folder })).url, "select 1")).toBe(1);
   });
 
   test("of a server that is shutting down is waited for", async () => {
@@ -227,7 +234,12 @@ describe("a postmaster.pid", () => {
     const first = await start({ folder, lingerSeconds: 0 });
     const client = await connected(first.url);
     process.kill(first.pid, "SIGTERM"); // Postgres then waits for its clients to leave, and lets nobody in.
-    await until("the server turns clients away", () => connected(first.url).then(() => false, () => true));
+    await until("the server turns clients away", () =>
+      connected(first.url).then(
+        () => false,
+        () => true,
+      ),
+    );
     const second = start({ folder });
     await client.query("select pg_sleep(0.3)");
     expect(isRunning(first.pid)).toBe(true);
@@ -256,21 +268,25 @@ describe("another user of the machine", () => {
     expect(url).toContain(readFileSync(password, "utf8").trim());
   });
 
-  test("finds the server on no other address and on no socket", async () => {
+  test("finds the server on no socket", async () => {
     const { url } = await start({});
     expect(await ask(url, "show unix_socket_directories")).toBe("");
-    const refused = new Promise((answer) => {
-      connect(Number(new URL(url).port), "127.0.0.2")
-        .on("error", (error) => answer((error as NodeJS.ErrnoException).code))
-        .on("connect", () => answer("connected"));
+  });
+
+  test.runIf(isLinux)("finds the server on no other address", async () => {
+    const { url } = await start({});
+    const answer = await new Promise((answered) => {
+      const socket = connect(Number(new URL(url).port), "127.0.0.2");
+      socket.on("error", (error: NodeJS.ErrnoException) => answered(error.code));
+      socket.on("connect", () => answered("connected"));
     });
-    if (process.platform === "linux") expect(await refused).toBe("ECONNREFUSED");
+    expect(answer).toBe("ECONNREFUSED");
   });
 
   test.skipIf(!isRoot)("cannot prepare a password for the one who opens", async () => {
     const folder = await emptyFolder();
     await (await start({ folder })).stop();
-    (await import("node:fs")).chownSync(path.join(folder, "postgres/password"), 12345, 12345);
+    chownSync(path.join(folder, "postgres/password"), 12345, 12345);
     await expect(startEmbeddedPostgres({ folder })).rejects.toMatchObject({ code: "NO_EMBEDDED_SERVER" });
   });
 });
@@ -288,7 +304,12 @@ describe("where there is no server", () => {
   test("for the processor, the error names it and says what to do", async () => {
     const { arch } = process;
     const set = (value: string) => Object.defineProperty(process, "arch", { value });
-    expect(await without(() => set("mips"), () => set(arch))).toMatchObject({
+    expect(
+      await without(
+        () => set("mips"),
+        () => set(arch),
+      ),
+    ).toMatchObject({
       name: "EmbeddedPostgresError",
       code: "NO_EMBEDDED_SERVER",
       message: expect.stringMatching(/linux-mips.*DATABASE_URL/s),
@@ -296,9 +317,14 @@ describe("where there is no server", () => {
   });
 
   test("for the C library, the error names that", async () => {
-    const { getReport } = process.report;
-    const musl = () => ({ header: {} });
-    expect(await without(() => void (process.report.getReport = musl), () => void (process.report.getReport = getReport))).toMatchObject({
+    const { report } = process;
+    const set = (value: unknown) => Object.defineProperty(process, "report", { value, configurable: true });
+    expect(
+      await without(
+        () => set({ getReport: () => ({ header: {} }) }),
+        () => set(report),
+      ),
+    ).toMatchObject({
       code: "NO_EMBEDDED_SERVER",
       message: expect.stringMatching(/musl.*DATABASE_URL/s),
     });

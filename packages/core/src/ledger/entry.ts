@@ -39,7 +39,7 @@ export interface Usage {
 }
 
 /** How much harm it does to make the same call twice. */
-export type Effect = "read" | "idempotent" | "once";
+export type Effect = "read" | "idempotent" | "once" | "transaction";
 
 /** The run exists. `value` is its input. */
 export interface Start {
@@ -125,7 +125,7 @@ export interface Command {
 }
 
 /** Something worth knowing that changes no outcome. */
-export type Note = Drift | Resampled | Parked;
+export type Note = Drift | Resampled | Retried | Parked;
 
 export interface Drift {
   readonly kind: "note";
@@ -139,6 +139,16 @@ export interface Resampled {
   readonly kind: "note";
   readonly note: "resampled";
   readonly steps: readonly string[];
+}
+
+/** A try of a call that may be repeated failed, and it is tried again under the same intent. */
+export interface Retried {
+  readonly kind: "note";
+  readonly note: "retried";
+  readonly step: string;
+  readonly tries: number; // made so far
+  readonly error: string;
+  readonly waitMs: number;
 }
 
 /** The lease was given back; what the run waits for. */

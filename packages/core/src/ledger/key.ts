@@ -12,7 +12,15 @@ import { sha256 } from "../json.ts";
  * cannot pretend to be a path.
  */
 
-const escaped = (name: string) => encodeURIComponent(name.toWellFormed()).replaceAll("%20", " ");
+/** A name, so that it cannot pretend to be a path, and no two names become one. Half a surrogate pair becomes `%uD83D`. */
+function escaped(name: string): string {
+  const halves = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g;
+  const parts = name.split(halves).map((part) => encodeURIComponent(part).replaceAll("%20", " "));
+  const between = name.match(halves) ?? [];
+  return parts
+    .map((part, i) => part + (i < between.length ? `%u${between[i]?.charCodeAt(0).toString(16)}` : ""))
+    .join("");
+}
 
 /** The name of the row in which a lane's model calls stand. A step of that name gets another. */
 export const MODEL = "model";

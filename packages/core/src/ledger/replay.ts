@@ -92,6 +92,7 @@ export function advance(run: Run, entry: Entry): void {
       if (entry.after === "wait") run.attempts.resumes++;
       break;
     case "refusal":
+      if (run.steps.has(entry.step)) throw corrupt(entry, `step ${entry.step} is on record already`);
       keep(run, { ...known(run, entry), at: "refused", refusal: entry }, entry.digest, false);
       break;
     case "intent":

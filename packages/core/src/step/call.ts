@@ -1,4 +1,5 @@
 import type { CallKind, Effect, Usage } from "../ledger/entry.ts";
+import type { Retry } from "../retry.ts";
 
 /** A tool call that a model's answer asks for, as the model wrote it. */
 export interface EmittedCall {
@@ -24,6 +25,11 @@ export interface Call<T = unknown> {
   readonly input: unknown;
   /** Overrides what is declared under `tools`. Absent: the declared effect, else `once`; for a model none. */
   readonly effect?: Effect | undefined;
+  /** How long it may take, in milliseconds. Overrides what is declared under `tools`. */
+  readonly timeoutMs?: number | undefined;
+  readonly retry?: Retry | undefined;
+  /** The caller's own signal. A call that it aborts may or may not have happened: its error is no outcome. */
+  readonly signal?: AbortSignal | undefined;
   /** The tool calls that a model's answer asks for. Called with every answer, live or recorded. */
   readonly emits?: ((value: T) => readonly EmittedCall[]) | undefined;
   /** Tokens that the answer reports, in the ledger's shape. Called with live answers only. */
@@ -46,10 +52,12 @@ export interface Live<T> {
   readonly at: "live";
   /** The idempotency key: the same whenever this step is dispatched again. */
   readonly key: string;
-  /** Aborted when the run is cancelled, fenced, or its worker stops. */
+  /** Aborted when the run stops, by the call's own signal, and when its time is up. */
   readonly signal: AbortSignal;
   /** Runs the call's own code in its lane, where `idempotencyKey()` answers and inner calls are told apart. */
   enter<R>(work: () => R): R;
+  /** Does all of the following with `work`: enter, time limit, retries, commit or fail. Gives back what commit does. */
+  carryOut(work: (live: Live<T>) => T | PromiseLike<T>): Promise<T>;
   /**
    * Records the outcome and gives back what a replay will give: decode(encode(value)). Settles when the record of a call
    * that may not be repeated blindly is in Postgres; else at once, unless `durable`. Rejects with NOT_SERIALIZABLE, which

@@ -44,4 +44,4 @@ export function plan(step: Step | undefined, digest: string, effect: Effect | un
 
 /** May a call with this effect go out a second time, its first having been cut short? */
 export const canRepeat = (effect: Effect | undefined): boolean =>
-  effect === "read" || effect === "idempotent";
+  effect === "read" || effect === "idempotent" || effect === "transaction";

@@ -6,8 +6,18 @@ export interface Queryable {
   script(text: string): Promise<void>;
 }
 
+/** An open transaction on a connection of its own. */
+export interface Transaction extends Queryable {
+  /** The driver's own client, for a tool that writes through it. */
+  readonly client: unknown;
+  commit(): Promise<void>;
+  rollback(): Promise<void>;
+}
+
 export interface Database extends Queryable {
   transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
+  /** A transaction that its caller ends. Postgres ends it where nothing is said in it for `idleMs`. */
+  begin(idleMs: number): Promise<Transaction>;
   /** How a connection of one's own is opened, for the heartbeat. Cloneable to a thread. */
   readonly connection: ConnectionOptions;
   close(): Promise<void>;

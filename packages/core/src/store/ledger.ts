@@ -37,7 +37,7 @@ export const MOST_FACTS = 512;
  *
  * Whether the lease has run out is deliberately not asked. Expiry lets others take over, the epoch stops the one they
  * took over from; until somebody does, a late writer is the only writer, and turning it away would lose its work. For
- * the same reason an observation may still come in after the run was parked.
+ * the same reason an observation may still come in after the run was parked, and wakes it: it may be what was waited for.
  *
  * `appends = number - 1` lets an append in once, however often it is sent: the answer may get lost, not the append.
  */
@@ -46,8 +46,10 @@ const HEAD = /* sql */ `
      set seq         = r.seq + want.n,
          appends     = want.number,
          append_seq  = r.seq + want.n,
-         status      = coalesce(want.ends, r.status),
-         waiting_on  = case when want.ends is null then r.waiting_on end,
+         status      = case when want.ends is not null then want.ends
+                            when r.status = 'waiting' and not r.inline then 'queued'
+                            else r.status end,
+         waiting_on  = case when want.ends is null and r.status = 'waiting' and r.inline then 'caller' end,
          leased_by   = case when want.ends is null then r.leased_by end,
          finished_at = case when want.ends is null then r.finished_at else now() end
     from want
@@ -56,10 +58,10 @@ const HEAD = /* sql */ `
      and r.appends = want.number - 1
      and (r.status = 'running' or want.ends is null and r.status in ('waiting', 'queued'))`;
 
-/** One statement a size. Several heads are locked first, passing over those that somebody holds: they are sent alone. */
+/** One statement a size. Heads are locked first, passing over those that somebody holds: they are sent alone, and wait. */
 const statements = new Map<string, string>();
-function appendSql(heads: number, facts: number): string {
-  const size = `${heads}/${facts}`;
+function appendSql(heads: number, facts: number, mayWait: boolean): string {
+  const size = `${heads}/${facts}/${mayWait}`;
   const made = statements.get(size);
   if (made) return made;
 
@@ -76,8 +78,8 @@ function appendSql(heads: number, facts: number): string {
      for no key update of r skip locked`;
   const text = /* sql */ `
 with want (run, epoch, number, n, ends) as (
-  values ${rows(heads, ["bigint", "int", "int", "int", "text"])}${heads > 1 ? free : ""}
-), head as (${HEAD}${heads > 1 ? "\n     and r.run in (select run from free)" : ""}
+  values ${rows(heads, ["bigint", "int", "int", "int", "text"])}${mayWait ? "" : free}
+), head as (${HEAD}${mayWait ? "" : "\n     and r.run in (select run from free)"}
   returning r.run, r.epoch, r.seq - want.n as after
 ), fact (run, n, kind, step, body, value) as (
   values ${rows(facts, ["bigint", "int", "text", "text", "text", "text"])}
@@ -95,9 +97,14 @@ select run, after, now() as at
 
 /**
  * Appends what several runs have to say, each run's facts together or not at all, in one statement. The answer has an
- * element for each append: where it landed, or nothing where the head did not let it in; `whyRefused` tells why.
+ * element for each append: where it landed, or nothing where the head did not let it in; `whyRefused` tells why. A head
+ * that somebody else holds is waited for only with `mayWait`: it must delay no run but its own.
  */
-export async function append(db: Queryable, appends: readonly Append[]): Promise<(Appended | undefined)[]> {
+export async function append(
+  db: Queryable,
+  appends: readonly Append[],
+  { mayWait = false } = {},
+): Promise<(Appended | undefined)[]> {
   const facts = appends.reduce((sum, { facts }) => sum + facts.length, 0);
   const heads = powerOfTwo(appends.length);
   const size = powerOfTwo(facts);
@@ -114,7 +121,10 @@ export async function append(db: Queryable, appends: readonly Append[]): Promise
   }
   for (let i = facts; i < size; i++) values.push(null, null, null, null, null, null);
 
-  const { rows } = await db.query<{ run: string; after: number; at: Date }>(appendSql(heads, size), values);
+  const { rows } = await db.query<{ run: string; after: number; at: Date }>(
+    appendSql(heads, size, mayWait),
+    values,
+  );
   const landed = new Map(rows.map(({ run, after, at }) => [run, { after, at }]));
   return appends.map(({ lease }) => landed.get(lease.run));
 }
@@ -127,7 +137,7 @@ select r.epoch, r.appends, r.append_seq, r.status, now() as at
 /** Why the head did not let an append in: it is in already, its row was busy, or it is fenced. Only the loser pays. */
 export async function whyRefused(
   db: Queryable,
-  { lease, number, facts }: Append,
+  { lease, number, facts, ends }: Append,
 ): Promise<Appended | "busy" | HoldfastError> {
   const { rows } = await db.query<{
     epoch: number;
@@ -141,7 +151,9 @@ export async function whyRefused(
   if (!head) return new HoldfastError("RUN_NOT_FOUND", { runId });
   if (head.epoch !== epoch) return new HoldfastError("FENCED", { runId, epoch, current: head.epoch });
   if (head.appends === number) return { after: head.append_seq - facts.length, at: head.at };
-  if (head.appends === number - 1 && head.status === "running") return "busy";
+  // An end is let in by a running run only, anything else also by one that waits.
+  const lets = ends === undefined ? ["running", "waiting", "queued"] : ["running"];
+  if (head.appends === number - 1 && lets.includes(head.status)) return "busy";
   // The same epoch, but the run is not this writer's any more: it was ended or cancelled from outside.
   if (head.status === "cancelled") return new HoldfastError("CANCELLED", { runId, by: undefined });
   return new HoldfastError("FENCED", { runId, epoch, current: head.epoch });

@@ -65,6 +65,33 @@ export function fromPg(
         client.release(broken);
       }
     },
+    async begin(idleMs) {
+      const client = await patiently(patienceMs, () => pool.connect());
+      let ended = false;
+      const end = async (how: "commit" | "rollback") => {
+        if (ended) return;
+        ended = true;
+        let broken: Error | undefined;
+        try {
+          await client.query(how);
+        } catch (error) {
+          broken = error as Error;
+          if (how === "commit") throw error;
+        } finally {
+          client.release(broken);
+        }
+      };
+      try {
+        await client.query("begin");
+        await client.query("select set_config('idle_in_transaction_session_timeout', $1, true)", [
+          String(idleMs),
+        ]);
+      } catch (error) {
+        client.release(error as Error);
+        throw error;
+      }
+      return { ...on(client as never), client, commit: () => end("commit"), rollback: () => end("rollback") };
+    },
     connection: connectionOf(pool),
     async close() {
       pool.off("error", ignore);

@@ -1,0 +1,68 @@
+import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
+import { idempotencyKey, openHoldfast } from "@holdfast/core";
+import { durableMiddleware, durableTools, withDurability } from "@holdfast/vercel-ai";
+
+// #region wrap
+import * as ai from "ai";
+import { z } from "zod";
+
+const { generateText, streamText, ToolLoopAgent } = withDurability(ai);
+// #endregion
+
+const provider = createOpenAICompatible({ name: "openai", baseURL: "https://api.openai.com/v1", apiKey: "" });
+const model = provider("gpt-4o-mini");
+const hf = await openHoldfast({
+  // #region effects
+  tools: {
+    "lookup_*": { effect: "read" },
+    issue_refund: { effect: "idempotent" },
+    // what is not named here is once
+  },
+  // #endregion
+});
+
+// #region tool
+const issue_refund = ai.tool({
+  description: "Pay money back to the customer.",
+  inputSchema: z.object({ orderId: z.string(), cents: z.int().positive() }),
+  execute: async (input) => {
+    const response = await fetch("https://payments.example/refunds", {
+      method: "POST",
+      headers: { "content-type": "application/json", "idempotency-key": idempotencyKey() },
+      body: JSON.stringify(input),
+    });
+    return (await response.json()) as { id: string };
+  },
+});
+// #endregion
+
+// #region generate
+const text = await hf.run("ticket-42", async () => {
+  const answer = await generateText({ model, prompt: "Refund order 42.", tools: { issue_refund } });
+  return answer.text;
+});
+// #endregion
+console.log(text);
+
+// #region stream
+const { value, done } = hf.stream("chat-7", () => streamText({ model, prompt: "Tell me about order 42." }));
+for await (const piece of value.textStream) process.stdout.write(piece);
+await done; // the run has ended, and all of it is in the ledger
+// #endregion
+
+// #region agent
+const support = new ToolLoopAgent({ model, tools: { issue_refund } });
+const answer = await hf.run("ticket-43", async () => {
+  const { text } = await support.generate({ prompt: "Refund order 43." });
+  return text;
+});
+// #endregion
+console.log(answer);
+
+// #region apart
+const heldModel = ai.wrapLanguageModel({ model, middleware: durableMiddleware() });
+const heldTools = durableTools({ issue_refund });
+// #endregion
+console.log(heldModel.modelId, Object.keys(heldTools));
+
+await hf.close();

@@ -1,0 +1,244 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { decode, type Encoded, encode, encodeError } from "./codec.ts";
+import type { Course, Located } from "./course.ts";
+import { HoldfastError } from "./errors.ts";
+import { Lane } from "./lane.ts";
+import type { Effect, Observation, Usage } from "./ledger/entry.ts";
+import { type Retry, waitMs } from "./retry.ts";
+import type { RunWriter } from "./run-writer.ts";
+import { type Execution, Scope } from "./scope.ts";
+import type { Begun, Call, Live } from "./step/call.ts";
+import type { Transaction } from "./store/database.ts";
+
+/** On what terms a call goes out: what is declared of it. */
+export interface Terms {
+  /** Undefined: a plain model call, which has no effect to fear. */
+  readonly effect: Effect | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly retry: Retry | undefined;
+}
+
+/** What a call needs of the run that it goes out from. */
+export interface Host {
+  readonly session: Execution;
+  readonly course: Course;
+  readonly writer: RunWriter;
+  stop(error: unknown): void;
+  /** Settles as the promise does, or never where the run has stopped. */
+  unlessStopped<T>(promise: Promise<T>): Promise<T>;
+  /** Throws unless the run is still this process' to call for. */
+  mayDispatch(): Promise<void>;
+  /** Begins a connection of one's own on the ledger's database, in a transaction. */
+  transaction(idleMs: number): Promise<Transaction>;
+}
+
+/** The transaction of a tool that says nothing for so long is ended by Postgres: its owner may be gone. */
+const IDLE_TRANSACTION_MS = 60_000;
+
+/** A call that is going out: intended, durable where it must be, and not yet observed. */
+export class Dispatch<T> implements Live<T> {
+  readonly at = "live";
+  readonly key: string;
+  readonly #host: Host;
+  readonly #lane: Lane;
+  readonly #call: Call<T>;
+  readonly #located: Located;
+  readonly #terms: Terms;
+  readonly #mark: { readonly parallel: boolean };
+  readonly #close: () => void;
+  readonly #again: () => Promise<Begun<T>>;
+  readonly #started = performance.now();
+  #body: Scope;
+  #signal: AbortSignal;
+
+  constructor(
+    host: Host,
+    lane: Lane,
+    call: Call<T>,
+    located: Located,
+    going: {
+      readonly idempotencyKey: string;
+      readonly terms: Terms;
+      /** Whether another call of its row was open meanwhile. */
+      readonly mark: { readonly parallel: boolean };
+      /** The step is at rest: whoever waits for it may look at the ledger. */
+      readonly close: () => void;
+      /** Plans the call anew: it is in doubt, and waits until that is settled. */
+      readonly again: () => Promise<Begun<T>>;
+    },
+  ) {
+    this.#host = host;
+    this.#lane = lane;
+    this.#call = call;
+    this.#located = located;
+    this.#terms = going.terms;
+    this.#mark = going.mark;
+    this.#close = going.close;
+    this.#again = going.again;
+    this.key = going.idempotencyKey;
+    this.#body = new Scope(host.session, new Lane(call.name, lane, located.key), this.key);
+    this.#signal = this.#signalWith();
+  }
+
+  get signal(): AbortSignal {
+    return this.#signal;
+  }
+
+  enter<R>(work: () => R): R {
+    return this.#body.enter(work);
+  }
+
+  async carryOut(work: (live: Live<T>) => T | PromiseLike<T>): Promise<T> {
+    if (this.#terms.effect === "transaction") return await this.#transact(work);
+    for (let tries = 1; ; tries++) {
+      const tried = await this.#try(work);
+      if (tried.as === "returned") return await this.commit(tried.value);
+      if (tried.as === "overdue" && this.#terms.effect === "once") return await this.#doubt(work);
+      if (tried.as === "aborted") {
+        await this.fail(tried.error, { aborted: true });
+        throw tried.error;
+      }
+      const { error } = tried;
+      const ms = this.#call.kind === "model" ? undefined : waitMs(this.#terms.retry, tries, Math.random());
+      if (ms === undefined) {
+        await this.fail(error);
+        throw error;
+      }
+      await this.#waitToRetry(tries, error, Math.round(ms));
+    }
+  }
+
+  async commit(value: T, { durable = false } = {}): Promise<T> {
+    let encoded: Encoded;
+    try {
+      encoded = encode(value);
+    } catch (error) {
+      // The call has happened: that its value cannot be kept is its outcome, and never a reason to call again.
+      await this.#host.unlessStopped(this.#observe(encode(error), false));
+      throw error;
+    }
+    const read = decode(encoded) as T;
+    if (this.#call.emits) this.#host.course.consume(this.#lane, this.#located.key, this.#call.emits(read));
+    const recorded = this.#observe(encoded, true, this.#call.usage?.(read));
+    recorded.catch((error) => this.#host.stop(error));
+    // What may not be repeated is on record before the agent goes on. What may, travels with the next append.
+    const { effect } = this.#terms;
+    if (durable || (effect !== undefined && effect !== "read")) await this.#host.unlessStopped(recorded);
+    return read;
+  }
+
+  async fail(error: unknown, { aborted = false } = {}): Promise<void> {
+    if (this.#call.kind === "model" || aborted) {
+      // No outcome: a model call's next try takes its place; an aborted effect may have happened, or not.
+      const { row } = this.#located;
+      row?.taken.delete(row.n);
+      this.#close();
+      return;
+    }
+    const recorded = this.#observe(encodeError(error), false);
+    recorded.catch((failed) => this.#host.stop(failed));
+    await this.#host.unlessStopped(recorded);
+  }
+
+  async #observe(value: Encoded, ok: boolean, usage?: Usage): Promise<void> {
+    this.#host.writer.say(this.#observation(value, ok, usage));
+    // The step stays open until its record is durable: a repeat of the call finds it there.
+    const durable = this.#host.writer.flush();
+    durable.then(this.#close, this.#close);
+    return durable;
+  }
+
+  #observation(value: Encoded, ok: boolean, usage?: Usage): Observation {
+    const { key, digest, fields } = this.#located;
+    return {
+      kind: "observation",
+      step: key,
+      call: this.#call.kind,
+      name: this.#call.name,
+      digest,
+      ok,
+      ms: Math.round(performance.now() - this.#started),
+      ...(fields ? { fields } : {}),
+      ...(usage ? { usage } : {}),
+      ...(this.#mark.parallel ? { parallel: true } : {}),
+      value,
+    };
+  }
+
+  async #try(work: (live: Live<T>) => T | PromiseLike<T>): Promise<Tried<T>> {
+    const { timeoutMs } = this.#terms;
+    const overdue = new AbortController();
+    this.#signal = this.#signalWith(overdue.signal);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      if (timeoutMs === undefined) return;
+      const { key } = this.#located;
+      const error = new HoldfastError("TIMED_OUT", { runId: this.#host.session.runId, step: key, timeoutMs });
+      timer = setTimeout(() => {
+        overdue.abort(error);
+        reject(error);
+      }, timeoutMs);
+    });
+    try {
+      return { as: "returned", value: await Promise.race([this.enter(async () => await work(this)), late]) };
+    } catch (error) {
+      if (overdue.signal.aborted) return { as: "overdue", error: overdue.signal.reason };
+      return { as: this.#signal.aborted ? "aborted" : "threw", error };
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #waitToRetry(tries: number, error: unknown, ms: number): Promise<void> {
+    const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    const step = this.#located.key;
+    this.#host.writer.say({ kind: "note", note: "retried", step, tries, error: text, waitMs: ms });
+    // A run that stops meanwhile leaves its intent open: the next owner may call again.
+    await pause(ms, undefined, { signal: this.#host.session.signal }).catch(
+      () => new Promise<never>(() => {}),
+    );
+    await this.#host.unlessStopped(this.#host.mayDispatch());
+  }
+
+  /** Nobody knows what becomes of a call that outlived its time: it is in doubt at once, and its run waits. */
+  async #doubt(work: (live: Live<T>) => T | PromiseLike<T>): Promise<T> {
+    const why = `the call took longer than its ${this.#terms.timeoutMs} ms, and may yet happen`;
+    this.#host.writer.say({ kind: "doubt", step: this.#located.key, why });
+    await this.#host.unlessStopped(this.#host.writer.flush());
+    this.#close();
+    const begun = await this.#again();
+    return begun.at === "recorded" ? begun.value : await begun.carryOut(work);
+  }
+
+  /** The tool's own rows and the record of its outcome are committed together, or not at all. */
+  async #transact(work: (live: Live<T>) => T | PromiseLike<T>): Promise<T> {
+    const idleMs = this.#terms.timeoutMs ?? IDLE_TRANSACTION_MS;
+    const tx = await this.#host.unlessStopped(this.#host.transaction(idleMs));
+    this.#body = this.#body.with(tx.client);
+    const tried = await this.#try(work);
+    let encoded: Encoded;
+    try {
+      if (tried.as !== "returned") throw tried.error;
+      encoded = encode(tried.value);
+    } catch (error) {
+      await tx.rollback();
+      await this.fail(error, { aborted: tried.as === "aborted" });
+      throw error;
+    }
+    const read = decode(encoded) as T;
+    const committed = this.#host.writer.commitWith(tx, this.#observation(encoded, true));
+    committed.then(this.#close, this.#close);
+    await this.#host.unlessStopped(committed);
+    return read;
+  }
+
+  #signalWith(...more: AbortSignal[]): AbortSignal {
+    const own = this.#call.signal ? [this.#call.signal] : [];
+    const all = [this.#host.session.signal, ...own, ...more];
+    return all.length === 1 ? (all[0] as AbortSignal) : AbortSignal.any(all);
+  }
+}
+
+type Tried<T> =
+  | { readonly as: "returned"; readonly value: T }
+  | { readonly as: "threw" | "aborted" | "overdue"; readonly error: unknown };

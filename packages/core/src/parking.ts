@@ -1,0 +1,138 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Lane } from "./lane.ts";
+import type { WaitingOn } from "./run/status.ts";
+
+/** How long a run that parks lets calls settle that are under way. Then it parks all the same. */
+const SETTLE_MS = 60_000;
+
+/** A step that waits for something from outside. */
+interface Waiting {
+  readonly step: string;
+  readonly waitingOn: WaitingOn;
+  readonly settled: () => void;
+}
+
+/** What parking needs of its session. */
+export interface Parkable {
+  /** Calls that are under way: their steps. */
+  readonly open: ReadonlyMap<string, unknown>;
+  /** Gives the lease back, if nothing was written behind our back. False: look again at what waits. */
+  park(waitingOn: WaitingOn): Promise<boolean>;
+  /** Is what this step waits for settled? */
+  isSettled(step: string): boolean;
+  stop(error: unknown): void;
+}
+
+/**
+ * Calls of one run that may not go on: those that wait for something from outside, and those that are begun while the run
+ * parks because of them. An exception would be swallowed by the framework and shown to the model; so they stay pending.
+ */
+export class Parking {
+  readonly #session: Parkable;
+  readonly #waiting = new Set<Waiting>();
+  /** Lanes in which a call waits to begin: what was called around them cannot settle. */
+  readonly #held = new Map<object, Lane>();
+  #under: Promise<void> | undefined;
+  #changed = Promise.withResolvers<void>();
+
+  constructor(session: Parkable) {
+    this.#session = session;
+  }
+
+  /** Does nothing wait, and is nothing about to park? */
+  get isQuiet(): boolean {
+    return this.#under === undefined && this.#waiting.size === 0;
+  }
+
+  /** Something has settled, or begun to wait. */
+  announce(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers<void>();
+  }
+
+  /** Resolves at the next announcement. */
+  changed(): Promise<void> {
+    return this.#changed.promise;
+  }
+
+  /** Pending while the run parks. A call that is begun then goes on only if the run does not park after all. */
+  async mayBegin(lane: Lane): Promise<void> {
+    if (this.#under === undefined) return;
+    await this.#hold(lane, async () => {
+      while (this.#under !== undefined) await this.#under;
+    });
+  }
+
+  /** Waits until what the step needs is settled. Normally that happens in another process: the run parks. */
+  async wait(lane: Lane, step: string, waitingOn: WaitingOn): Promise<void> {
+    const settled = Promise.withResolvers<void>();
+    this.#waiting.add({ step, waitingOn, settled: settled.resolve });
+    this.#under ??= this.#park().finally(() => {
+      this.#under = undefined;
+    });
+    await this.#hold(lane, () => settled.promise);
+  }
+
+  /** Lets those go on whose wait is over. */
+  recheck(): void {
+    for (const waiting of this.#waiting) {
+      if (!this.#session.isSettled(waiting.step)) continue;
+      this.#waiting.delete(waiting);
+      waiting.settled();
+    }
+  }
+
+  /** Begins no new call, and gives those that are under way so long to settle. */
+  async wind(boundMs: number): Promise<void> {
+    this.#under ??= this.#settle(boundMs).finally(() => {
+      this.#under = undefined;
+    });
+    await this.#under;
+  }
+
+  async #park(): Promise<void> {
+    try {
+      // Siblings that are called in the same turn get going first, and then have their time to settle.
+      await nextTurn();
+      await this.#settle(SETTLE_MS);
+      for (;;) {
+        this.recheck();
+        const [first] = this.#waiting;
+        if (!first || (await this.#session.park(first.waitingOn))) return;
+      }
+    } catch (error) {
+      this.#session.stop(error);
+    }
+  }
+
+  async #settle(boundMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const bound = new Promise<"over">((resolve) => {
+      timer = setTimeout(() => resolve("over"), boundMs);
+    });
+    while (this.#mayYetSettle() && (await Promise.race([this.changed(), bound])) !== "over");
+    clearTimeout(timer);
+  }
+
+  /** Is a call under way that does not wait, in its body, for another that may not begin? */
+  #mayYetSettle(): boolean {
+    const stuck = new Set<string>();
+    for (const lane of this.#held.values()) {
+      for (let around: Lane | undefined = lane; around; around = around.parent) {
+        if (around.path !== undefined) stuck.add(around.path);
+      }
+    }
+    return [...this.#session.open.keys()].some((step) => !stuck.has(step));
+  }
+
+  async #hold(lane: Lane, until: () => Promise<void>): Promise<void> {
+    const hold = {};
+    this.#held.set(hold, lane);
+    this.announce();
+    try {
+      await until();
+    } finally {
+      this.#held.delete(hold);
+    }
+  }
+}

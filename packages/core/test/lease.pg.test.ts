@@ -1,0 +1,403 @@
+import { describe, expect, test } from "vitest";
+import { giveBack, noticeDead, park, type Sight, takeLease } from "../src/store/lease.ts";
+import { append, type Lease } from "../src/store/ledger.ts";
+import { writeOutside } from "../src/store/outside.ts";
+import { createInline } from "../src/store/runs.ts";
+import { beat, retireWorker } from "../src/store/workers.ts";
+import { observed } from "./given.ts";
+import {
+  aRun,
+  aWorker,
+  endSession,
+  entriesOf,
+  expire,
+  headOf,
+  lockIn,
+  newId,
+  noteOf,
+  takeOver,
+  toldOf,
+  useStore,
+  type Worker,
+} from "./store.ts";
+
+const store = useStore();
+const looked: Sight = { epoch: 1, beats: null, gone: false, mine: false };
+
+const take = (lease: Lease, taker: Worker, sight: Partial<Sight> = {}) =>
+  takeLease(store.db, lease, taker, "crash", { ...looked, ...sight });
+
+/** The lock was seen gone, and the beats were as they are now. */
+const seenGone = async (lease: Lease): Promise<Partial<Sight>> => ({
+  gone: true,
+  beats: (await headOf(store, lease)).owner?.beats ?? null,
+});
+
+const outside = { kind: "command", command: "pause", by: "ana" } as const;
+
+describe("a run is taken", () => {
+  test("not from an owner that is alive", async () => {
+    const lease = await aRun(store, await aWorker(store));
+    expect(await take(lease, await aWorker(store))).toBeUndefined();
+    expect(await headOf(store, lease)).toMatchObject({ epoch: 1, seq: 2 });
+  });
+
+  test("from an owner whose time is over: the epoch goes up, and the ledger says so", async () => {
+    const [owner, taker] = [await aWorker(store), await aWorker(store)];
+    const lease = await aRun(store, owner);
+    await expire(store, owner);
+    const taken = await take(lease, taker);
+    expect(taken).toEqual({ lease: { ...lease, epoch: 2 }, seq: 3 });
+    expect((await entriesOf(store, lease)).at(-1)).toMatchObject({
+      kind: "takeover",
+      after: "crash",
+      worker: taker.name,
+      epoch: 2,
+      seq: 3,
+    });
+    expect((await headOf(store, lease)).owner).toMatchObject({ number: taker.number, alive: true });
+  });
+
+  test("from an owner of whom there is no row any more", async () => {
+    const owner = await aWorker(store);
+    const lease = await aRun(store, owner);
+    await store.sql("delete from holdfast.workers where worker = $1", [owner.number]);
+    expect(await take(lease, await aWorker(store))).toBeDefined();
+  });
+
+  test("by one of many that saw the same", async () => {
+    const owner = await aWorker(store);
+    const lease = await aRun(store, owner);
+    await expire(store, owner);
+    const takers = await Promise.all(Array.from({ length: 8 }, () => aWorker(store)));
+    const taken = await Promise.all(takers.map((taker) => take(lease, taker)));
+    expect(taken.filter(Boolean)).toHaveLength(1);
+    expect(await toldOf(store, lease)).toEqual(["takeover"]);
+  });
+
+  test("not on the strength of what was seen an epoch ago", async () => {
+    const owner = await aWorker(store);
+    const lease = await aRun(store, owner);
+    const taken = await takeOver(store, lease, owner);
+    await park(store.db, { lease: taken, number: 1 }, 3, "caller");
+    expect(await take(lease, await aWorker(store), { epoch: 1 })).toBeUndefined();
+    expect(await take(lease, await aWorker(store), { epoch: 2 })).toBeDefined();
+  });
+
+  test("not by one whose own time is over", async () => {
+    const [owner, taker] = [await aWorker(store), await aWorker(store)];
+    const lease = await aRun(store, owner);
+    await expire(store, owner);
+    await expire(store, taker);
+    expect(await take(lease, taker)).toBeUndefined();
+  });
+
+  test("not once it has succeeded", async () => {
+    const lease = await aRun(store, await aWorker(store));
+    await append(store.db, [
+      { lease, number: 1, facts: [{ kind: "outcome", status: "succeeded", kept: true }], ends: "succeeded" },
+    ]);
+    expect(await take(lease, await aWorker(store))).toBeUndefined();
+  });
+
+  test("again after it failed, which counts as a retry", async () => {
+    const lease = await aRun(store, await aWorker(store));
+    await append(store.db, [
+      { lease, number: 1, facts: [{ kind: "outcome", status: "failed", kept: true }], ends: "failed" },
+    ]);
+    expect(await take(lease, await aWorker(store))).toBeDefined();
+    expect(await headOf(store, lease)).toMatchObject({ status: "running", finishedAt: null });
+    expect(await counted(lease)).toEqual({ crashes: 0, retries: 1 });
+  });
+
+  test("by its own worker, where it does not know of it", async () => {
+    const owner = await aWorker(store);
+    const lease = await aRun(store, owner);
+    expect(await take(lease, owner, { mine: true })).toMatchObject({ lease: { epoch: 2 } });
+  });
+
+  test("not by its own worker, where it works on it", async () => {
+    const owner = await aWorker(store);
+    const lease = await aRun(store, owner);
+    expect(await take(lease, owner, { mine: false })).toBeUndefined();
+  });
+
+  test("not by a stranger that says it is its own", async () => {
+    const lease = await aRun(store, await aWorker(store));
+    expect(await take(lease, await aWorker(store), { mine: true })).toBeUndefined();
+  });
+});
+
+describe("a run whose owner's time is not over is taken from it", () => {
+  test("once its session lock is gone", async () => {
+    const owner = await aWorker(store);
+    const session = await lockIn(store, owner);
+    const lease = await aRun(store, owner);
+    await endSession(store, session);
+    expect((await headOf(store, lease)).owner).toMatchObject({ alive: true, gone: true });
+    expect(await take(lease, await aWorker(store), await seenGone(lease))).toBeDefined();
+  });
+
+  test("not while its session lock is held, whatever one believes to have seen", async () => {
+    const owner = await aWorker(store);
+    await lockIn(store, owner);
+    const lease = await aRun(store, owner);
+    expect((await headOf(store, lease)).owner).toMatchObject({ gone: false });
+    expect(await take(lease, await aWorker(store), await seenGone(lease))).toBeUndefined();
+  });
+
+  test("not where it has beaten since the lock was seen gone", async () => {
+    const owner = await aWorker(store);
+    const session = await lockIn(store, owner);
+    const lease = await aRun(store, owner);
+    await endSession(store, session);
+    const sight = await seenGone(lease);
+    const [row] = await store.sql<{ locked_in: string }>(
+      "select locked_in from holdfast.workers where worker = $1",
+      [owner.number],
+    );
+    await beat(store.db, owner.number, 3600, row?.locked_in);
+    expect(await take(lease, await aWorker(store), sight)).toBeUndefined();
+  });
+
+  test("not where the lock was not seen gone for the whole of the grace", async () => {
+    const owner = await aWorker(store);
+    const session = await lockIn(store, owner);
+    const lease = await aRun(store, owner);
+    await endSession(store, session);
+    expect(await take(lease, await aWorker(store), { ...(await seenGone(lease)), gone: false })).toBeUndefined();
+  });
+
+  test.each<[string, string | null]>([
+    ["never had a lock", null],
+    ["had its lock in an earlier life of the server", "1/2"],
+  ])("not where it %s", async (_, lockedIn) => {
+    const owner = await aWorker(store);
+    const lease = await aRun(store, owner);
+    await beat(store.db, owner.number, 3600, lockedIn ?? undefined);
+    expect((await headOf(store, lease)).owner).toMatchObject({ gone: false });
+    expect(await take(lease, await aWorker(store), await seenGone(lease))).toBeUndefined();
+  });
+
+  test("not because a lock of the same number is held in another database, nor kept by one", async () => {
+    const owner = await aWorker(store);
+    const session = await lockIn(store, owner);
+    const lease = await aRun(store, owner);
+    await endSession(store, session);
+    const other = await aWorker(store);
+    await lockIn(store, other);
+    expect((await headOf(store, lease)).owner).toMatchObject({ gone: true });
+  });
+});
+
+describe("a run is created", () => {
+  test("not by a worker whose time is over", async () => {
+    const worker = await aWorker(store);
+    await expire(store, worker);
+    const runId = newId();
+    expect(await create(runId, worker)).toBeUndefined();
+    expect(await store.sql("select from holdfast.runs where run_id = $1", [runId])).toEqual([]);
+  });
+
+  test("by one of many that ask for the same id at once", async () => {
+    const workers = await Promise.all(Array.from({ length: 8 }, () => aWorker(store)));
+    const runId = newId();
+    const created = await Promise.all(workers.map((worker) => create(runId, worker)));
+    expect(created.filter(Boolean)).toHaveLength(1);
+  });
+
+  const create = (runId: string, worker: Worker) =>
+    createInline(store.db, runId, { kind: "start", inline: true }, undefined, worker);
+});
+
+describe("a run parks", () => {
+  test("and has no owner then", async () => {
+    const lease = await aRun(store, await aWorker(store));
+    expect(await park(store.db, { lease, number: 1 }, 2, "doubt")).toBe(true);
+    expect(await headOf(store, lease)).toMatchObject({ status: "waiting", waitingOn: "doubt", owner: null, seq: 3 });
+  });
+
+  test("not where something was written that its owner has not seen", async () => {
+    const lease = await aRun(store, await aWorker(store));
+    await writeOutside(store.db, lease, 2, outside);
+    expect(await park(store.db, { lease, number: 1 }, 2, "doubt")).toBe(false);
+    expect(await headOf(store, lease)).toMatchObject({ status: "running" });
+    expect(await park(store.db, { lease, number: 1 }, 3, "doubt")).toBe(true);
+  });
+
+  test("once, though it is asked twice because the answer was lost", async () => {
+    const lease = await aRun(store, await aWorker(store));
+    await park(store.db, { lease, number: 1 }, 2, "doubt");
+    expect(await park(store.db, { lease, number: 1 }, 2, "doubt")).toBe(true);
+    expect(await toldOf(store, lease)).toEqual(["note"]);
+  });
+
+  test("not by somebody it was taken from", async () => {
+    const worker = await aWorker(store);
+    const lease = await aRun(store, worker);
+    await takeOver(store, lease, worker);
+    expect(await park(store.db, { lease, number: 1 }, 3, "doubt")).toBe(false);
+    expect(await headOf(store, lease)).toMatchObject({ status: "running", epoch: 2 });
+  });
+
+  test("not while an append of its own is still to land", async () => {
+    const lease = await aRun(store, await aWorker(store));
+    expect(await park(store.db, { lease, number: 2 }, 2, "doubt")).toBe(false);
+  });
+
+  test("not again by an answer that came late, once it was taken on", async () => {
+    const worker = await aWorker(store);
+    const lease = await aRun(store, worker);
+    await park(store.db, { lease, number: 1 }, 2, "caller");
+    const taken = await take(lease, worker);
+    expect(await park(store.db, { lease, number: 1 }, 3, "caller")).toBe(false);
+    expect(await headOf(store, lease)).toMatchObject({ status: "running", epoch: taken?.lease.epoch });
+  });
+
+  test("not once it has ended", async () => {
+    const lease = await aRun(store, await aWorker(store));
+    await append(store.db, [
+      { lease, number: 1, facts: [{ kind: "outcome", status: "succeeded", kept: true }], ends: "succeeded" },
+    ]);
+    expect(await park(store.db, { lease, number: 2 }, 3, "caller")).toBe(false);
+    expect(await headOf(store, lease)).toMatchObject({ status: "succeeded" });
+  });
+});
+
+describe("who is dead is noticed", () => {
+  test("and the run then waits for a caller, its owner fenced", async () => {
+    const worker = await aWorker(store);
+    const lease = await aRun(store, worker);
+    await expire(store, worker);
+    await noticeDead(store.db, "witness:1");
+    expect(await headOf(store, lease)).toMatchObject({ status: "waiting", waitingOn: "caller", epoch: 2 });
+    expect(await append(store.db, [{ lease, number: 1, facts: [noteOf("late")] }])).toEqual([undefined]);
+    expect((await entriesOf(store, lease)).at(-1)).toMatchObject({ kind: "takeover", after: "crash", epoch: 2 });
+  });
+
+  test("not while it is alive", async () => {
+    const lease = await aRun(store, await aWorker(store));
+    await noticeDead(store.db, "witness:1");
+    expect(await headOf(store, lease)).toMatchObject({ status: "running", epoch: 1 });
+  });
+
+  test("not of a run that workers pick up: another worker takes that", async () => {
+    const worker = await aWorker(store);
+    const lease = await aRun(store, worker);
+    await store.sql("update holdfast.runs set inline = false where run = $1", [lease.run]);
+    await expire(store, worker);
+    await noticeDead(store.db, "witness:1");
+    expect(await headOf(store, lease)).toMatchObject({ status: "running", epoch: 1 });
+  });
+
+  test("once, by whoever is first of many", async () => {
+    const worker = await aWorker(store);
+    const runs = await Promise.all(Array.from({ length: 5 }, () => aRun(store, worker)));
+    await expire(store, worker);
+    await Promise.all(Array.from({ length: 6 }, () => noticeDead(store.db, "witness:1")));
+    for (const lease of runs) expect(await toldOf(store, lease)).toEqual(["takeover"]);
+  });
+
+  test("of the runs that nobody holds, though somebody holds the head of another", async () => {
+    const worker = await aWorker(store);
+    const [held, free] = [await aRun(store, worker), await aRun(store, worker)];
+    const holder = await store.session();
+    await holder.query("begin");
+    await holder.query("select from holdfast.runs where run = $1 for update", [held.run]);
+    await expire(store, worker);
+    await noticeDead(store.db, "witness:1");
+    expect(await headOf(store, free)).toMatchObject({ status: "waiting" });
+    await holder.query("rollback");
+    expect(await headOf(store, held)).toMatchObject({ status: "running" });
+  });
+});
+
+describe("a lease is given back", () => {
+  test("so that the run waits for a caller", async () => {
+    const worker = await aWorker(store);
+    const lease = await aRun(store, worker);
+    await giveBack(store.db, worker.number, [lease.run]);
+    expect(await headOf(store, lease)).toMatchObject({ status: "waiting", waitingOn: "caller", owner: null });
+  });
+
+  test("so that a run that workers pick up is queued", async () => {
+    const worker = await aWorker(store);
+    const lease = await aRun(store, worker);
+    await store.sql("update holdfast.runs set inline = false where run = $1", [lease.run]);
+    await giveBack(store.db, worker.number, [lease.run]);
+    expect(await headOf(store, lease)).toMatchObject({ status: "queued", waitingOn: null, owner: null });
+  });
+
+  test("of the runs that are named, and only one's own", async () => {
+    const [mine, other] = [await aWorker(store), await aWorker(store)];
+    const [kept, theirs] = [await aRun(store, mine), await aRun(store, other)];
+    await giveBack(store.db, mine.number, [theirs.run]);
+    expect(await headOf(store, kept)).toMatchObject({ status: "running" });
+    expect(await headOf(store, theirs)).toMatchObject({ status: "running" });
+  });
+});
+
+describe("crashes are counted", () => {
+  test("one up for each that brought nothing new", async () => {
+    const lease = await aRun(store, await aWorker(store));
+    expect(await crash(lease, 3)).toEqual({ crashes: 3, retries: 0 });
+  });
+
+  test("from one again after an epoch that recorded something", async () => {
+    const lease = await aRun(store, await aWorker(store));
+    await crash(lease, 2);
+    await append(store.db, [{ lease: { ...lease, epoch: 3 }, number: 1, facts: [observed("look#0", 1)] }]);
+    expect(await crash(lease, 1)).toEqual({ crashes: 1, retries: 0 });
+  });
+
+  test("also where they are only noticed", async () => {
+    const worker = await aWorker(store);
+    const lease = await aRun(store, worker);
+    await expire(store, worker);
+    await noticeDead(store.db, "witness:1");
+    expect(await counted(lease)).toEqual({ crashes: 1, retries: 0 });
+  });
+
+  test("not where a run that waited goes on", async () => {
+    const lease = await aRun(store, await aWorker(store));
+    await park(store.db, { lease, number: 1 }, 2, "doubt");
+    await take(lease, await aWorker(store));
+    expect(await counted(lease)).toEqual({ crashes: 0, retries: 0 });
+  });
+
+  async function crash(lease: Lease, times: number) {
+    for (let i = 0; i < times; i++) {
+      const { owner, epoch } = await headOf(store, lease);
+      await expire(store, { number: owner?.number ?? 0, name: "" });
+      await take(lease, await aWorker(store), { epoch });
+    }
+    return await counted(lease);
+  }
+});
+
+describe("a worker that leaves", () => {
+  test("takes its row with it", async () => {
+    const worker = await aWorker(store);
+    await retireWorker(store.db, worker.number);
+    expect(await beat(store.db, worker.number, 1, undefined)).toBeUndefined();
+  });
+
+  test("leaves its row while it leases something", async () => {
+    const worker = await aWorker(store);
+    await aRun(store, worker);
+    await retireWorker(store.db, worker.number);
+    expect(await beat(store.db, worker.number, 3600, undefined)).toHaveLength(1);
+  });
+});
+
+test("a beat tells what its worker leases, and nobody else's", async () => {
+  const [mine, other] = [await aWorker(store), await aWorker(store)];
+  const [one, two] = [await aRun(store, mine), await aRun(store, mine)];
+  await aRun(store, other);
+  expect(await beat(store.db, mine.number, 3600, undefined)).toEqual([one.run, two.run]);
+});
+
+async function counted({ run }: Lease) {
+  const [row] = await store.sql("select crashes, retries from holdfast.runs where run = $1", [run]);
+  return row;
+}

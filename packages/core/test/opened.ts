@@ -1,0 +1,74 @@
+import { afterEach } from "vitest";
+import { type Holdfast, type HoldfastOptions, openHoldfast } from "../src/index.ts";
+import { newId, type Store, useStore } from "./store.ts";
+
+export interface Opened extends Store {
+  /** Another Holdfast on the same database, as another process would have it. Closed with the test. */
+  open(options?: HoldfastOptions): Promise<Holdfast>;
+  /** As if the owner of the run had been stopped for longer than its lease: it does not know. */
+  stall(runId: string): Promise<void>;
+  /** A run that was left in the middle of `work`, its owner being dead as far as others can see. */
+  leaveRun(work: (underWay: () => void) => Promise<unknown>, options?: HoldfastOptions): Promise<string>;
+}
+
+export function useHoldfast(): Opened {
+  const store = useStore();
+  const open: Holdfast[] = [];
+
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map((holdfast) => holdfast.close({ graceSeconds: 0 })));
+  });
+
+  const opened: Opened = {
+    sql: store.sql,
+    session: store.session,
+    get url() {
+      return store.url;
+    },
+    get db() {
+      return store.db;
+    },
+    async open(options = {}) {
+      const holdfast = await openHoldfast({ database: store.url, ...options });
+      open.push(holdfast);
+      return holdfast;
+    },
+    async stall(runId) {
+      await store.sql(
+        `update holdfast.workers set until = now() - interval '1 second'
+          where worker = (select leased_by from holdfast.runs where run_id = $1)`,
+        [runId],
+      );
+    },
+    async leaveRun(work, options) {
+      const id = newId();
+      const holdfast = await opened.open(options);
+      const underWay = Promise.withResolvers<void>();
+      const left = holdfast.run(id, () => work(underWay.resolve));
+      left.catch(underWay.reject);
+      await underWay.promise;
+      await opened.stall(id);
+      return id;
+    },
+  };
+  return opened;
+}
+
+/** Work that is under way for ever. */
+export const forever = <T>(): Promise<T> => new Promise<T>(() => {});
+
+/** How often something was called, by name. */
+export function counter() {
+  const calls: string[] = [];
+  return {
+    calls,
+    /** Work that notes that it was called, and returns the value. */
+    does:
+      <T>(name: string, value?: T) =>
+      () => {
+        calls.push(name);
+        return value as T;
+      },
+  };
+}
+
