@@ -42,7 +42,7 @@ export function holdAgent(Base: AgentClass, sdk: Sdk): AgentClass {
     }
 
     #options(options: Options, hold: Hold): Options {
-      const signal = options["abortSignal"] ?? this.#settings["abortSignal"];
+      const signal = options.abortSignal ?? this.#settings.abortSignal;
       return { ...bind(options, hold, sdk), abortSignal: abortedBy(signal, hold) };
     }
   }

@@ -46,7 +46,7 @@ export function usageOf(usage: unknown): Usage | undefined {
 
 type Count = number | { readonly [detail: string]: number | undefined } | null | undefined;
 
-const total = (count: Count) => (typeof count === "number" ? count : (count?.["total"] ?? undefined));
+const total = (count: Count) => (typeof count === "number" ? count : (count?.total ?? undefined));
 
 const detail = (count: Count, name: string) =>
   typeof count === "object" ? (count?.[name] ?? undefined) : undefined;

@@ -51,5 +51,5 @@ export interface ToolCallPart extends Part {
 }
 
 export function isToolCall(part: Part): part is ToolCallPart {
-  return part.type === "tool-call" && part["providerExecuted"] !== true;
+  return part.type === "tool-call" && part.providerExecuted !== true;
 }

@@ -62,7 +62,7 @@ export async function stream(
   const call: Call<Recording> = {
     ...asked("stream", model, request),
     emits: (recording) => emittedBy(recording.parts),
-    usage: (recording) => usageOf(recording.parts.at(-1)?.["usage"]),
+    usage: (recording) => usageOf(recording.parts.at(-1)?.usage),
   };
   const begun = await hold.port.begin(call);
   if (begun.at === "recorded") return replay(begun.value);
@@ -105,15 +105,12 @@ function asked(op: "generate" | "stream", { provider, modelId }: LanguageModel, 
     modelId,
     ...Object.fromEntries(ASKED.map((field) => [field, request[field]])),
   };
-  return { kind: "model", name: `${provider}/${modelId}`, input } as const;
+  return { kind: "model", name: `${provider}/${modelId}`, input, signal: request.abortSignal } as const;
 }
 
 /** The request as it goes out. The mark tells durableMiddleware(), further in, that the call is held already. */
-function outgoing<T>(request: ModelRequest, { signal }: Live<T>): ModelRequest {
-  const { abortSignal } = request;
-  return {
-    ...request,
-    [MARK]: true,
-    abortSignal: abortSignal ? AbortSignal.any([abortSignal, signal]) : signal,
-  };
-}
+const outgoing = <T>(request: ModelRequest, { signal }: Live<T>): ModelRequest => ({
+  ...request,
+  [MARK]: true,
+  abortSignal: signal,
+});

@@ -24,9 +24,8 @@ const HOOKS = ["prepareStep", "experimental_prepareStep", "prepareCall"];
 /** The same options, with what touches the outside bound to the call that they are for. */
 export function bind(options: Options, hold: Hold, sdk: Sdk): Options {
   const bound: Record<string, unknown> = { ...options };
-  if (options["model"])
-    bound["model"] = holdModel(resolve(options["model"] as string | LanguageModel, sdk), hold);
-  if (options["tools"]) bound["tools"] = holdTools(options["tools"] as Tools, () => hold);
+  if (options.model) bound.model = holdModel(resolve(options.model as string | LanguageModel, sdk), hold);
+  if (options.tools) bound.tools = holdTools(options.tools as Tools, () => hold);
   for (const name of HOOKS) {
     if (typeof options[name] === "function") bound[name] = bindHook(options[name] as Hook, hold, sdk);
   }

@@ -35,7 +35,7 @@ export class Tape {
 
   /** Takes a part down, and gives what may now go on to the reader. */
   async take(part: Part): Promise<readonly Part[]> {
-    if (part.type === "error") await this.breakOff(part["error"]);
+    if (part.type === "error") await this.breakOff(part.error);
     if (!this.#runs) return [part];
     if (part.type === "finish") return this.#finish(part);
     if (isToolCall(part)) this.#options.hold.answered.set(part.toolCallId, this.#answered.promise);
@@ -56,7 +56,7 @@ export class Tape {
 
   /** The SDK gives a text part whose id has been used a random one, in every execution another. */
   #rename(part: Part): Part {
-    return /^(text|reasoning)-/.test(part.type) ? { ...part, id: `${part["id"]}-${this.#suffix}` } : part;
+    return /^(text|reasoning)-/.test(part.type) ? { ...part, id: `${part.id}-${this.#suffix}` } : part;
   }
 
   async #finish(finish: Part): Promise<readonly Part[]> {
@@ -76,7 +76,7 @@ export function join(parts: Part[], part: Part): void {
   if (part.type === "raw" || part.type === "ping") return;
   const last = parts.at(-1);
   if (last && continues(last, part))
-    parts[parts.length - 1] = { ...last, delta: `${last["delta"]}${part["delta"]}` };
+    parts[parts.length - 1] = { ...last, delta: `${last.delta}${part.delta}` };
   else parts.push(part);
 }
 
@@ -84,9 +84,9 @@ function continues(last: Part, part: Part): boolean {
   return (
     /^(text|reasoning|tool-input)-delta$/.test(part.type) &&
     last.type === part.type &&
-    last["id"] === part["id"] &&
-    !last["providerMetadata"] &&
-    !part["providerMetadata"]
+    last.id === part.id &&
+    !last.providerMetadata &&
+    !part.providerMetadata
   );
 }
 

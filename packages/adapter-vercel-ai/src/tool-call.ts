@@ -70,7 +70,7 @@ async function toolCall(
 ): Promise<unknown> {
   const answered = hold.answered.get(id);
   // Begun only once the answer that asks for it is on record: until then the ledger would not know whose call it is.
-  if (answered) await unlessStopped(hold, answered).finally(() => hold.answered.delete(id));
+  if (answered !== undefined) await unlessStopped(hold, answered).finally(() => hold.answered.delete(id));
   return unlessStopped(hold, hold.port.step({ kind: "tool", name, id, input, signal }, work));
 }
 

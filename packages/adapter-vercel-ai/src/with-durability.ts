@@ -51,7 +51,7 @@ type Call = (options: Options) => unknown;
 function holdCall(name: string, call: Call, sdk: Sdk): Call {
   const streams = STREAMS.includes(name);
   const bound = (options: Options, hold: Hold) =>
-    call({ ...bind(options, hold, sdk), abortSignal: abortedBy(options["abortSignal"], hold) });
+    call({ ...bind(options, hold, sdk), abortSignal: abortedBy(options.abortSignal, hold) });
   const held: Call = (options) => {
     const outside = () => call(options);
     const inside = (hold: Hold) => (streams ? drive(bound(options, hold), hold.port) : bound(options, hold));

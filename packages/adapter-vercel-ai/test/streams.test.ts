@@ -26,7 +26,7 @@ describe.each(versions)("$name", (version) => {
     const [live, replayed] = (await twice(() => ai.streamText(options))).map(async ({ fullStream }) => {
       const parts: Part[] = [];
       for await (const part of fullStream as AsyncIterable<Part>) {
-        if (part.type === "error") throw part["error"];
+        if (part.type === "error") throw part.error;
         add(parts, comparable(part) as Part);
       }
       return parts;
@@ -164,8 +164,7 @@ describe.each(versions)("$name", (version) => {
 function add(parts: Part[], part: Part): void {
   const last = parts.at(-1);
   const field = part.type === "tool-input-delta" ? "delta" : "text";
-  if (!part.type.endsWith("-delta") || last?.type !== part.type || last["id"] !== part["id"])
-    parts.push(part);
+  if (!part.type.endsWith("-delta") || last?.type !== part.type || last.id !== part.id) parts.push(part);
   else parts[parts.length - 1] = { ...last, [field]: `${last[field]}${part[field]}` };
 }
 

@@ -169,7 +169,7 @@ test("a tool and a model find their run where the async context was lost", async
       { note: { execute: async () => `noted in ${current()?.runId}, ${++calls}` } },
       () => hold,
     );
-    return outside.runInAsyncScope(() => tools["note"]?.execute?.({}, { toolCallId: "call_1" }));
+    return outside.runInAsyncScope(() => tools.note?.execute?.({}, { toolCallId: "call_1" }));
   };
   expect(await here().run(runId, work)).toBe(`noted in ${runId}, 1`);
 });

@@ -47,4 +47,4 @@ export const versions: readonly Version[] = [
 ];
 
 /** The loop ends after so many steps. Called `stepCountIs` up to ai 6. */
-export const stepCount = (ai: Ai, n: number) => (ai["isStepCount"] ?? ai["stepCountIs"])(n);
+export const stepCount = (ai: Ai, n: number) => (ai.isStepCount ?? ai.stepCountIs)(n);

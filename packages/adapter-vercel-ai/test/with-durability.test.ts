@@ -1,0 +1,67 @@
+import { HoldfastError, openHoldfast } from "@holdfast/core";
+import { describe, expect, test } from "vitest";
+import { withDurability } from "../src/index.ts";
+import { type Ai, versions } from "./versions.ts";
+import { workbench } from "./workbench.ts";
+
+const { model } = workbench();
+
+const HELD = ["Experimental_Agent", "ToolLoopAgent", "generateObject", "generateText", "streamObject", "streamText"];
+
+describe.each(versions)("$name", (version) => {
+  const ai = withDurability(version.ai);
+
+  test("every name of the module is there, and is the module's own but for those that are held", () => {
+    expect(Object.keys(ai).toSorted()).toEqual(Object.keys(version.ai).toSorted());
+    const changed = Object.keys(ai).filter((name) => ai[name] !== version.ai[name]);
+    expect(changed.toSorted()).toEqual(HELD.filter((name) => name in version.ai));
+    for (const name of changed) expect(ai[name].name).toBe(version.ai[name].name);
+  });
+
+  test("a module that is held is not held twice", () => {
+    expect(withDurability(ai)).toBe(ai);
+  });
+
+  test("outside a run a call is made as it is", async () => {
+    const scripted = model(version, { text: "hello" });
+    const options = { model: scripted.model, prompt: "go" };
+    const agent = new ai.Experimental_Agent({ model: scripted.model });
+    const results = [
+      await ai.generateText(options),
+      ai.streamText(options),
+      await agent.generate({ prompt: "go" }),
+      await agent.stream({ prompt: "go" }),
+    ];
+    for (const { text } of results) expect(await text).toBe("hello");
+    expect(scripted.asked()).toHaveLength(4);
+  });
+});
+
+/** A module of which only what is held is looked at. */
+const unlooked = (): Ai =>
+  Object.defineProperty({ generateText: async () => "as it is", streamText: () => "as it is" }, "gateway", {
+    enumerable: true,
+    get() {
+      throw new Error("it was looked up");
+    },
+  }) as never;
+
+test("nothing else of the module is looked up before it is used", () => {
+  const ai = withDurability(unlooked());
+  expect(Object.keys(ai)).toContain("gateway");
+  expect(() => ai.gateway).toThrow("it was looked up");
+});
+
+test("outside a run, what is called and what it gives are the SDK's own", () => {
+  const result = { text: "hello" };
+  const ai = withDurability({ generateText: () => result, streamText: () => result });
+  expect(ai.generateText()).toBe(result);
+  expect(ai.streamText()).toBe(result);
+});
+
+test("outside a run a call is refused where that is asked for, by an async function as it tells all else", async () => {
+  const hf = await openHoldfast({ database: "postgres://nowhere.invalid/none", migrate: false, outsideRun: "refuse" }).catch(
+    () => undefined,
+  );
+  expect(hf).toBeUndefined();
+});
