@@ -1,12 +1,19 @@
-import { HoldfastError, openHoldfast } from "@holdfast/core";
+import { Holdfast } from "@holdfast/core";
 import { describe, expect, test } from "vitest";
-import { withDurability } from "../src/index.ts";
+import { durableTools, withDurability } from "../src/index.ts";
 import { type Ai, versions } from "./versions.ts";
 import { workbench } from "./workbench.ts";
 
 const { model } = workbench();
 
-const HELD = ["Experimental_Agent", "ToolLoopAgent", "generateObject", "generateText", "streamObject", "streamText"];
+const HELD = [
+  "Experimental_Agent",
+  "ToolLoopAgent",
+  "generateObject",
+  "generateText",
+  "streamObject",
+  "streamText",
+];
 
 describe.each(versions)("$name", (version) => {
   const ai = withDurability(version.ai);
@@ -59,9 +66,19 @@ test("outside a run, what is called and what it gives are the SDK's own", () => 
   expect(ai.streamText()).toBe(result);
 });
 
-test("outside a run a call is refused where that is asked for, by an async function as it tells all else", async () => {
-  const hf = await openHoldfast({ database: "postgres://nowhere.invalid/none", migrate: false, outsideRun: "refuse" }).catch(
-    () => undefined,
+test("outside a run a call is refused where that is asked for, and an async function says so by rejecting", async () => {
+  const [version] = versions;
+  if (!version) throw new Error("there is no version to test");
+  const ai = withDurability(version.ai);
+  const { model: unheld } = model(version, { text: "never" });
+  await using _refusing = new Holdfast({ outsideRun: "refuse" });
+
+  const refusal = expect.objectContaining({ code: "UNHELD_CALL" });
+  await expect(ai.generateText({ model: unheld, prompt: "go" })).rejects.toEqual(refusal);
+  await expect(new ai.Experimental_Agent({ model: unheld }).generate({ prompt: "go" })).rejects.toEqual(
+    refusal,
   );
-  expect(hf).toBeUndefined();
+  expect(() => ai.streamText({ model: unheld, prompt: "go" })).toThrow("(UNHELD_CALL)");
+  const { note } = durableTools({ note: { execute: async (_input: object, _options: object) => "noted" } });
+  await expect(note.execute({}, { toolCallId: "call_1" })).rejects.toEqual(refusal);
 });

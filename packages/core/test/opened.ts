@@ -7,8 +7,10 @@ export interface Opened extends Store {
   open(options?: HoldfastOptions): Promise<Holdfast>;
   /** As if the owner of the run had been stopped for longer than its lease: it does not know. */
   stall(runId: string): Promise<void>;
+  /** A run that was handed over in the middle of `work`: all that had settled is on record. */
+  interruptRun(work: (interrupt: () => Promise<never>) => unknown, options?: HoldfastOptions): Promise<string>;
   /** A run that was left in the middle of `work`, its owner being dead as far as others can see. */
-  leaveRun(work: (underWay: () => void) => Promise<unknown>, options?: HoldfastOptions): Promise<string>;
+  leaveRun(work: (underWay: () => void) => unknown, options?: HoldfastOptions): Promise<string>;
 }
 
 export function useHoldfast(): Opened {
@@ -39,6 +41,21 @@ export function useHoldfast(): Opened {
           where worker = (select leased_by from holdfast.runs where run_id = $1)`,
         [runId],
       );
+    },
+    async interruptRun(work, options) {
+      const id = newId();
+      const holdfast = await opened.open(options);
+      const interrupted = Promise.withResolvers<void>();
+      const left = holdfast.run(id, () =>
+        work(() => {
+          interrupted.resolve();
+          return forever();
+        }),
+      );
+      left.catch(interrupted.reject);
+      await interrupted.promise;
+      await holdfast.close();
+      return id;
     },
     async leaveRun(work, options) {
       const id = newId();

@@ -1,0 +1,84 @@
+import { expect, test } from "vitest";
+import { emittedBy, missing, usageOf } from "../src/answer.ts";
+import type { Part } from "../src/language-model.ts";
+import { replay } from "../src/stream.ts";
+import { join } from "../src/tape.ts";
+
+const joined = (...parts: Part[]): Part[] => {
+  const all: Part[] = [];
+  for (const part of parts) join(all, part);
+  return all;
+};
+
+const text = (id: string, delta: string, more: object = {}): Part => ({
+  type: "text-delta",
+  id,
+  delta,
+  ...more,
+});
+
+test("pieces of one text are joined", () => {
+  expect(joined(text("1", "a"), text("1", "b"), text("1", "c"))).toEqual([text("1", "abc")]);
+});
+
+test.each([
+  ["of two texts", [text("1", "a"), text("2", "b")]],
+  ["of a text and a thought", [text("1", "a"), { ...text("1", "b"), type: "reasoning-delta" }]],
+  ["apart from each other", [text("1", "a"), { type: "text-end", id: "1" }, text("1", "b")]],
+  ["that carry metadata", [text("1", "a"), text("1", "b", { providerMetadata: { x: { signature: "s" } } })]],
+])("pieces %s are not joined", (_, parts) => {
+  expect(joined(...(parts as Part[]))).toEqual(parts);
+});
+
+test("raw chunks and pings are not kept", () => {
+  expect(joined({ type: "raw", rawValue: {} }, text("1", "a"), { type: "ping" }, text("1", "b"))).toEqual([
+    text("1", "ab"),
+  ]);
+});
+
+test("a recording is a stream again, part for part, as often as one likes", async () => {
+  const parts = [text("1", "abc"), { type: "finish" }];
+  for (const _ of ["once", "twice"]) {
+    const { stream, ...rest } = replay({ parts, rest: { request: {} } });
+    const read: Part[] = [];
+    for await (const part of stream) read.push(part);
+    expect({ read, rest }).toEqual({ read: parts, rest: { request: {} } });
+  }
+});
+
+test("what the provider executes itself is not asked of the SDK", () => {
+  const call = { type: "tool-call", toolCallId: "c1", toolName: "look", input: "{}" };
+  expect(emittedBy([call, { ...call, toolCallId: "c2", providerExecuted: true }, text("1", "a")])).toEqual([
+    { id: "c1", name: "look", input: "{}" },
+  ]);
+});
+
+test.each([
+  [
+    "V2",
+    { inputTokens: 109, outputTokens: 20, totalTokens: 129, cachedInputTokens: 40, reasoningTokens: 7 },
+    { inputTokens: 109, cachedInputTokens: 40, outputTokens: 20, reasoningTokens: 7 },
+  ],
+  [
+    "V3 and V4",
+    {
+      inputTokens: { total: 109, noCache: 69, cacheRead: 40, cacheWrite: 0 },
+      outputTokens: { total: 20, text: 13, reasoning: 7 },
+    },
+    { inputTokens: 109, cachedInputTokens: 40, outputTokens: 20, reasoningTokens: 7 },
+  ],
+  ["a provider that counts nothing", { inputTokens: undefined, outputTokens: { total: undefined } }, {}],
+])("the usage of %s is counted", (_, usage, counted) => {
+  expect(usageOf(usage)).toEqual(counted);
+});
+
+test("usage that is not there is not made up", () => {
+  expect([usageOf(undefined), usageOf(null)]).toEqual([undefined, undefined]);
+});
+
+test("only what the provider left out of an answer's metadata is made up", () => {
+  const timestamp = new Date(0);
+  expect(missing({ id: "r1", timestamp, modelId: "m" }, "other")).toEqual({});
+  expect(missing({ id: "r1", timestamp }, "m")).toEqual({ modelId: "m" });
+  expect(missing({}, "m")).toEqual({ id: expect.any(String), timestamp: expect.any(Date), modelId: "m" });
+});

@@ -1,0 +1,44 @@
+import * as ai7 from "ai";
+import * as ai5 from "ai-v5";
+import * as ai5Oldest from "ai-v5-oldest";
+import * as ai6 from "ai-v6";
+import * as ai6Oldest from "ai-v6-oldest";
+import * as ai7Oldest from "ai-v7-oldest";
+import { expectTypeOf, test } from "vitest";
+import { z } from "zod";
+import { durableMiddleware, durableTools, withDurability } from "../src/index.ts";
+
+// What these tests say is checked by the type check. Run, they only look at the modules.
+
+test("a module that is held has the type that it had", () => {
+  expectTypeOf(withDurability(ai5Oldest)).toEqualTypeOf<typeof ai5Oldest>();
+  expectTypeOf(withDurability(ai5)).toEqualTypeOf<typeof ai5>();
+  expectTypeOf(withDurability(ai6Oldest)).toEqualTypeOf<typeof ai6Oldest>();
+  expectTypeOf(withDurability(ai6)).toEqualTypeOf<typeof ai6>();
+  expectTypeOf(withDurability(ai7Oldest)).toEqualTypeOf<typeof ai7Oldest>();
+  expectTypeOf(withDurability(ai7)).toEqualTypeOf<typeof ai7>();
+});
+
+test("durableMiddleware fits every wrapLanguageModel", () => {
+  expectTypeOf(durableMiddleware()).toExtend<ai5.LanguageModelMiddleware>();
+  expectTypeOf(durableMiddleware()).toExtend<ai6.LanguageModelMiddleware>();
+  expectTypeOf(durableMiddleware()).toExtend<ai7.LanguageModelMiddleware>();
+  expectTypeOf(durableMiddleware()).toExtend<ai5Oldest.LanguageModelMiddleware>();
+  expectTypeOf(durableMiddleware()).toExtend<ai6Oldest.LanguageModelMiddleware>();
+  expectTypeOf(durableMiddleware()).toExtend<ai7Oldest.LanguageModelMiddleware>();
+});
+
+test("tools that are held have the types that they had, and their calls are typed by them", () => {
+  const tools = {
+    lookup: ai7.tool({
+      inputSchema: z.object({ order: z.string() }),
+      execute: async ({ order }) => ({ order, cents: 4200 }),
+    }),
+  };
+  expectTypeOf(durableTools(tools)).toEqualTypeOf<typeof tools>();
+
+  const { generateText } = withDurability(ai7);
+  const ask = () => generateText({ model: "some/model", tools, prompt: "go" });
+  type Call = Awaited<ReturnType<typeof ask>>["staticToolCalls"][number];
+  expectTypeOf<Call["input"]>().toEqualTypeOf<{ order: string }>();
+});
