@@ -1,7 +1,7 @@
 import { drive } from "./drive.ts";
 import type { Hold } from "./hold.ts";
 import { failLike, inLane } from "./lane.ts";
-import { abortedBy, bind, type Options, type Sdk } from "./options.ts";
+import { bind, bindCall, type Options, type Sdk } from "./options.ts";
 
 interface Agent {
   generate(options: Options): unknown;
@@ -25,7 +25,7 @@ export function holdAgent(Base: AgentClass, sdk: Sdk): AgentClass {
 
     override generate(options: Options) {
       const outside = () => super.generate(options);
-      const inside = (hold: Hold) => this.#bound(hold).generate(this.#options(options, hold));
+      const inside = (hold: Hold) => this.#bound(hold).generate(this.#boundCall(options, hold));
       return failLike(super.generate, () =>
         inLane({ name: "agent.generate", streams: false, outside, inside }),
       );
@@ -33,7 +33,8 @@ export function holdAgent(Base: AgentClass, sdk: Sdk): AgentClass {
 
     override stream(options: Options) {
       const outside = () => super.stream(options);
-      const inside = (hold: Hold) => drive(this.#bound(hold).stream(this.#options(options, hold)), hold.port);
+      const inside = (hold: Hold) =>
+        drive(this.#bound(hold).stream(this.#boundCall(options, hold)), hold.port);
       return failLike(super.stream, () => inLane({ name: "agent.stream", streams: true, outside, inside }));
     }
 
@@ -41,9 +42,10 @@ export function holdAgent(Base: AgentClass, sdk: Sdk): AgentClass {
       return new Base(bind(this.#settings, hold, sdk));
     }
 
-    #options(options: Options, hold: Hold): Options {
-      const signal = options.abortSignal ?? this.#settings.abortSignal;
-      return { ...bind(options, hold, sdk), abortSignal: abortedBy(signal, hold) };
+    /** In ai 5 an agent's settings may hold a signal for all its calls. */
+    #boundCall(options: Options, hold: Hold): Options {
+      const { abortSignal } = this.#settings;
+      return bindCall({ abortSignal, ...options }, hold, sdk);
     }
   }
   return Object.defineProperty(Held, "name", { value: Base.name });

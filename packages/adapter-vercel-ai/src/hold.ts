@@ -6,10 +6,7 @@ import { current, type Port } from "@holdfast/core";
  */
 export interface Hold {
   readonly port: Port;
-  /**
-   * Of a call that streams. When the run stops, what such a call waits for ends as if aborted, so that the client's
-   * stream is closed. Any other call stays pending: ended that way, it would tell its callbacks of a step with an error.
-   */
+  /** Does the call return at once, and go on behind the stream that it gives? */
   readonly streams: boolean;
   /**
    * By tool call id: settles once the answer that asks for the call is on record, or never will be. The first releases

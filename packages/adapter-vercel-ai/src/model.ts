@@ -21,12 +21,8 @@ export function holdModel(model: LanguageModel, hold: Hold): LanguageModel {
           return (request: ModelRequest) =>
             generate(hold, target, request, (live) => target.doGenerate(outgoing(request, live)));
         case "doStream":
-          return (request: ModelRequest) => {
-            const streamed = stream(hold, target, request, (live) =>
-              target.doStream(outgoing(request, live)),
-            );
-            return unlessStopped(hold, streamed);
-          };
+          return (request: ModelRequest) =>
+            stream(hold, target, request, (live) => target.doStream(outgoing(request, live)));
         default: {
           // Of the model itself: what reads #private fields would fail on a Proxy.
           const value: unknown = Reflect.get(target, property, target);
@@ -39,7 +35,7 @@ export function holdModel(model: LanguageModel, hold: Hold): LanguageModel {
 
 /** A model call that answers whole. */
 export function generate(
-  { port }: Hold,
+  hold: Hold,
   model: LanguageModel,
   request: ModelRequest,
   dispatch: (live: Live<Generated>) => PromiseLike<Generated>,
@@ -49,11 +45,12 @@ export function generate(
     emits: (answer) => emittedBy(answer.content),
     usage: (answer) => usageOf(answer.usage),
   };
-  return port.step(call, async (live) => complete(await dispatch(live), model.modelId));
+  const answered = hold.port.step(call, async (live) => complete(await dispatch(live), model.modelId));
+  return unlessStopped(hold, answered);
 }
 
 /** A model call that streams while it is live, and streams again from the record. */
-export async function stream(
+export function stream(
   hold: Hold,
   model: LanguageModel,
   request: ModelRequest,
@@ -64,17 +61,20 @@ export async function stream(
     emits: (recording) => emittedBy(recording.parts),
     usage: (recording) => usageOf(recording.parts.at(-1)?.usage),
   };
-  const begun = await hold.port.begin(call);
-  if (begun.at === "recorded") return replay(begun.value);
+  return unlessStopped(hold, begin());
 
-  let answer: Streamed;
-  try {
-    answer = await begun.enter(() => dispatch(begun));
-  } catch (error) {
-    await begun.fail(error);
-    throw error;
+  async function begin(): Promise<Streamed> {
+    const begun = await hold.port.begin(call);
+    if (begun.at === "recorded") return replay(begun.value);
+    let answer: Streamed;
+    try {
+      answer = await begun.enter(() => dispatch(begun));
+    } catch (error) {
+      await begun.fail(error);
+      throw error;
+    }
+    return record(answer, begun, hold, model.modelId);
   }
-  return record(answer, begun, hold, model.modelId);
 }
 
 const ASKED = [

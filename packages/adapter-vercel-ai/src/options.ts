@@ -32,16 +32,23 @@ export function bind(options: Options, hold: Hold, sdk: Sdk): Options {
   return bound;
 }
 
+/**
+ * The same for what a call is made with. A stream is also aborted when its run stops. Other calls are not: the SDK would
+ * tell their callbacks of an abort that is none of theirs.
+ */
+export function bindCall(options: Options, hold: Hold, sdk: Sdk): Options {
+  const bound = bind(options, hold, sdk);
+  if (!hold.streams) return bound;
+  const { signal } = hold.port;
+  const own = options.abortSignal as AbortSignal | undefined;
+  return { ...bound, abortSignal: own ? AbortSignal.any([own, signal]) : signal };
+}
+
 function bindHook(hook: Hook, hold: Hold, sdk: Sdk): Hook {
   return async (...args) => {
     const chosen = await hold.port.enter(() => hook(...args));
     return chosen && bind(chosen, hold, sdk);
   };
-}
-
-/** The user's own signal, and the run's: when the run parks, the SDK's streams close as if aborted. */
-export function abortedBy(signal: unknown, { port }: Hold): AbortSignal {
-  return signal ? AbortSignal.any([signal as AbortSignal, port.signal]) : port.signal;
 }
 
 /** A model named by its id is the default provider's, found the way the SDK finds it. */

@@ -3,7 +3,7 @@ import { drive } from "./drive.ts";
 import type { Hold } from "./hold.ts";
 import { failLike, inLane } from "./lane.ts";
 import { MARK } from "./mark.ts";
-import { abortedBy, bind, type Options, type Sdk } from "./options.ts";
+import { bindCall, type Options, type Sdk } from "./options.ts";
 
 type Callable = (...args: never[]) => unknown;
 
@@ -50,8 +50,7 @@ type Call = (options: Options) => unknown;
 
 function holdCall(name: string, call: Call, sdk: Sdk): Call {
   const streams = STREAMS.includes(name);
-  const bound = (options: Options, hold: Hold) =>
-    call({ ...bind(options, hold, sdk), abortSignal: abortedBy(options.abortSignal, hold) });
+  const bound = (options: Options, hold: Hold) => call(bindCall(options, hold, sdk));
   const held: Call = (options) => {
     const outside = () => call(options);
     const inside = (hold: Hold) => (streams ? drive(bound(options, hold), hold.port) : bound(options, hold));

@@ -152,7 +152,7 @@ describe.each(versions)("$name", (version) => {
     await hf.close({ graceSeconds: 0 });
     await expect(done).rejects.toSatisfy((error) => HoldfastError.is(error, "DATABASE_UNAVAILABLE"));
     await read;
-    // The very first release knows an abort only where the model's own stream breaks off, and calls the rest an error.
+    // The first releases of ai 5 know an abort only where the model's own stream breaks off.
     const first = version.name === "ai 5.0.0";
     expect(types.at(-1)).toBe(first ? "error" : "abort");
     if (!first) expect(told).toEqual(["onAbort"]);

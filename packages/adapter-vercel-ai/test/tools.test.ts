@@ -160,6 +160,24 @@ describe.each(versions)("$name", (version) => {
   );
 });
 
+test("a tool keeps its prototype, and what the SDK hides on it", () => {
+  class Tool {
+    readonly inputSchema = inputSchema;
+    get title() {
+      return "inherited";
+    }
+    async execute() {}
+  }
+  const tool = Object.defineProperty(new Tool(), "hidden", { value: "by the SDK" });
+  expect(durableTools({ tool }).tool).toMatchObject({ title: "inherited", hidden: "by the SDK", inputSchema });
+});
+
+test("a tool without execute is left as it is", () => {
+  const tools = { client: { inputSchema }, provider: { type: "provider-defined", id: "x.search" } };
+  const held = durableTools(tools);
+  expect([held.client, held.provider]).toEqual([tools.client, tools.provider]);
+});
+
 test("a tool and a model find their run where the async context was lost", async () => {
   const runId = newRunId();
   const work = async () => {

@@ -19,13 +19,18 @@ test("a module that is held has the type that it had", () => {
   expectTypeOf(withDurability(ai7)).toEqualTypeOf<typeof ai7>();
 });
 
+type MiddlewareOf<T extends (options: never) => unknown> = Parameters<T>[0] extends { middleware: infer M }
+  ? M
+  : never;
+
 test("durableMiddleware fits every wrapLanguageModel", () => {
-  expectTypeOf(durableMiddleware()).toExtend<ai5.LanguageModelMiddleware>();
-  expectTypeOf(durableMiddleware()).toExtend<ai6.LanguageModelMiddleware>();
-  expectTypeOf(durableMiddleware()).toExtend<ai7.LanguageModelMiddleware>();
-  expectTypeOf(durableMiddleware()).toExtend<ai5Oldest.LanguageModelMiddleware>();
-  expectTypeOf(durableMiddleware()).toExtend<ai6Oldest.LanguageModelMiddleware>();
-  expectTypeOf(durableMiddleware()).toExtend<ai7Oldest.LanguageModelMiddleware>();
+  const middleware = durableMiddleware();
+  expectTypeOf(middleware).toExtend<MiddlewareOf<typeof ai5Oldest.wrapLanguageModel>>();
+  expectTypeOf(middleware).toExtend<MiddlewareOf<typeof ai5.wrapLanguageModel>>();
+  expectTypeOf(middleware).toExtend<MiddlewareOf<typeof ai6Oldest.wrapLanguageModel>>();
+  expectTypeOf(middleware).toExtend<MiddlewareOf<typeof ai6.wrapLanguageModel>>();
+  expectTypeOf(middleware).toExtend<MiddlewareOf<typeof ai7Oldest.wrapLanguageModel>>();
+  expectTypeOf(middleware).toExtend<MiddlewareOf<typeof ai7.wrapLanguageModel>>();
 });
 
 test("tools that are held have the types that they had, and their calls are typed by them", () => {

@@ -39,7 +39,10 @@ describe.each(versions)("$name", (version) => {
       await agent.generate({ prompt: "go" }),
       await agent.stream({ prompt: "go" }),
     ];
-    for (const { text } of results) expect(await text).toBe("hello");
+    for (const result of results) {
+      await result.consumeStream?.();
+      expect(await result.text).toBe("hello");
+    }
     expect(scripted.asked()).toHaveLength(4);
   });
 });

@@ -3,6 +3,11 @@ import type { Database } from "./store/database.ts";
 import { type Append, type Appended, append, MOST_FACTS, MOST_RUNS, whyRefused } from "./store/ledger.ts";
 import { isAway } from "./store/pg.ts";
 
+/** After so long a flight is late, and the next one goes without waiting for it. */
+const LATE_MS = 20;
+/** But no more than so many at once: they share the pool with everybody else. */
+const MOST_FLIGHTS = 5;
+
 interface Waiting {
   readonly append: Append;
   readonly landed: (appended: Appended) => void;
@@ -10,13 +15,13 @@ interface Waiting {
 }
 
 /**
- * Group commit: what all runs of this process have to append goes out in one statement at a time; what is asked
- * meanwhile travels with the next one. A run has at most one append under way (see run-writer.ts).
+ * Group commit: what all runs of this process have to append goes out in one statement at a time, as long as it is
+ * answered in time; what is asked meanwhile travels with the next one. A run has at most one append under way (see run-writer.ts).
  */
 export class Appender {
   readonly #db: Database;
   #waiting: Waiting[] = [];
-  #flying = false;
+  #flying = 0;
 
   constructor(db: Database) {
     this.#db = db;
@@ -26,17 +31,26 @@ export class Appender {
   append(append: Append): Promise<Appended> {
     return new Promise((landed, refused) => {
       this.#waiting.push({ append, landed, refused });
-      if (!this.#flying) void this.#fly();
+      if (this.#flying === 0) void this.#fly();
     });
   }
 
   async #fly(): Promise<void> {
-    this.#flying = true;
-    try {
-      while (this.#waiting.length > 0) await this.#send(this.#take());
-    } finally {
-      this.#flying = false;
+    this.#flying++;
+    // A flight that is late (somebody holds the head of its one run) must not keep the others on the ground.
+    let late = false;
+    const clear = () => {
+      if (late || this.#flying > MOST_FLIGHTS) return;
+      late = true;
+      this.#flying--;
+      if (this.#waiting.length > 0) void this.#fly();
+    };
+    while (this.#waiting.length > 0 && !late) {
+      const timer = setTimeout(clear, LATE_MS);
+      await this.#send(this.#take());
+      clearTimeout(timer);
     }
+    if (!late) this.#flying--;
   }
 
   #take(): Waiting[] {
@@ -75,7 +89,7 @@ export class Appender {
 
   async #alone(waiting: Waiting): Promise<void> {
     try {
-      const [landed] = await append(this.#db, [waiting.append], { mayWait: true });
+      const [landed] = await append(this.#db, [waiting.append]);
       if (landed) waiting.landed(landed);
       else await this.#settleRefused(waiting);
     } catch (error) {

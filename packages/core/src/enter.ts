@@ -43,7 +43,8 @@ export async function enterRun(entering: Entering): Promise<Entered> {
       throw new HoldfastError("DATABASE_UNAVAILABLE", { why: "this Holdfast was closed" });
     await heart.ready();
     const lapses = heart.lapses;
-    const head = await getHeadOrCreate();
+    // Most runs are new. For those that are not, creating does nothing, and their heads are read.
+    const head = await createOrGetHead();
     if ("lease" in head) return { at: "taken", lapses, ...head };
     checkSame(head, start.agent, inputDigest);
 
@@ -82,9 +83,7 @@ export async function enterRun(entering: Entering): Promise<Entered> {
     return { at: "taken", lapses, lease: taken.lease, entries: await readEntries(db, head) };
   }
 
-  async function getHeadOrCreate(): Promise<Head | { lease: Lease; entries: Entry[] }> {
-    const there = await getHead(db, runId);
-    if (there) return there;
+  async function createOrGetHead(): Promise<Head | { lease: Lease; entries: Entry[] }> {
     const created = await createInline(db, runId, start, inputDigest, me());
     if (created) {
       const { lease, at } = created;
@@ -94,12 +93,12 @@ export async function enterRun(entering: Entering): Promise<Entered> {
       ];
       return { lease, entries };
     }
-    const now = await getHead(db, runId);
-    if (!now)
+    const there = await getHead(db, runId);
+    if (!there)
       throw new HoldfastError("DATABASE_UNAVAILABLE", {
         why: "this worker's lease ended as it began the run",
       });
-    return now;
+    return there;
   }
 
   async function waiting(head: Head): Promise<HoldfastError> {

@@ -24,6 +24,7 @@ export async function openDatabase(database: string | pg.Pool | undefined): Prom
       connectionString: await urlOf(database as string | undefined),
       application_name: "holdfast",
       max: MOST_CONNECTIONS,
+      min: 1, // the embedded server stops when nobody is connected
       connectionTimeoutMillis: OPENING_MS,
       allowExitOnIdle: true, // a process that has nothing else to do may end
       keepAlive: true,

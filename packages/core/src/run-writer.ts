@@ -98,7 +98,7 @@ export class RunWriter {
   async #commitWith(tx: Transaction, append: Append): Promise<void> {
     let landed: Appended | undefined;
     try {
-      [landed] = await appendTo(tx, [append], { mayWait: true });
+      [landed] = await appendTo(tx, [append]);
       if (!landed) {
         await tx.rollback();
         throw await whyRefused(this.#db, append);

@@ -25,7 +25,9 @@ test("a run whose effect may have happened parks, and does not repeat it", async
   });
   expect(calls).toEqual([]);
   expect(await holdfast.runs.get(id)).toMatchObject({ status: "waiting", waitingOn: "doubt" });
-  expect(await holdfast.doubts.list({ runId: id })).toMatchObject([{ runId: id, step: "wire#0", name: "wire" }]);
+  expect(await holdfast.doubts.list({ runId: id })).toMatchObject([
+    { runId: id, step: "wire#0", name: "wire" },
+  ]);
 });
 
 test("a run that waits for a decision does nothing until there is one", async () => {
@@ -111,7 +113,10 @@ test("before a run parks, what is under way beside the doubt settles and is reco
   await running;
   expect(events).toEqual(["looked", "RUN_WAITING"]);
   const entries = await holdfast.entries(id);
-  expect(entries.find(({ kind }) => kind === "observation")).toMatchObject({ step: "look#0", output: "seen" });
+  expect(entries.find(({ kind }) => kind === "observation")).toMatchObject({
+    step: "look#0",
+    output: "seen",
+  });
   expect(entries.at(-1)).toMatchObject({ kind: "note", note: "parked" });
 });
 

@@ -109,7 +109,7 @@ test.each<[string, () => unknown]>([
   ["a key that is half a surrogate pair", () => ({ "\ud800": 1 })],
   ["nesting deeper than the stack", () => deep(100_000)],
 ])("%s has a digest, or is refused with NOT_SERIALIZABLE", (_, make) => {
-  expect(() => attempt(() => digestOf(make()))).not.toThrow();
+  expect(["digested", "NOT_SERIALIZABLE"]).toContain(tried(make()));
 });
 
 function deep(levels: number): unknown {
@@ -118,12 +118,12 @@ function deep(levels: number): unknown {
   return value;
 }
 
-/** Does it, and takes a refusal that is ours for an answer. */
-function attempt(work: () => unknown): void {
+function tried(value: unknown): unknown {
   try {
-    work();
+    digestOf(value);
+    return "digested";
   } catch (error) {
-    if (!HoldfastError.is(error, "NOT_SERIALIZABLE")) throw error;
+    return HoldfastError.is(error) ? error.code : error;
   }
 }
 
@@ -138,7 +138,7 @@ const data = fc.anything({
 test("anything has a digest, or is refused with NOT_SERIALIZABLE", () => {
   fc.assert(
     fc.property(data, (value) => {
-      attempt(() => digestOf(value));
+      expect(["digested", "NOT_SERIALIZABLE"]).toContain(tried(value));
     }),
     { numRuns: 500 },
   );
@@ -147,7 +147,8 @@ test("anything has a digest, or is refused with NOT_SERIALIZABLE", () => {
 test("what the ledger gives back has the digest of what was put in", () => {
   fc.assert(
     fc.property(data, (value) => {
-      attempt(() => expect(digestOf(decode(encode(value)))).toBe(digestOf(value)));
+      fc.pre(tried(value) === "digested");
+      expect(digestOf(decode(encode(value)))).toBe(digestOf(value));
     }),
     { numRuns: 500 },
   );

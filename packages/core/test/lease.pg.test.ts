@@ -165,7 +165,9 @@ describe("a run whose owner's time is not over is taken from it", () => {
     const session = await lockIn(store, owner);
     const lease = await aRun(store, owner);
     await endSession(store, session);
-    expect(await take(lease, await aWorker(store), { ...(await seenGone(lease)), gone: false })).toBeUndefined();
+    expect(
+      await take(lease, await aWorker(store), { ...(await seenGone(lease)), gone: false }),
+    ).toBeUndefined();
   });
 
   test.each<[string, string | null]>([
@@ -214,7 +216,12 @@ describe("a run parks", () => {
   test("and has no owner then", async () => {
     const lease = await aRun(store, await aWorker(store));
     expect(await park(store.db, { lease, number: 1 }, 2, "doubt")).toBe(true);
-    expect(await headOf(store, lease)).toMatchObject({ status: "waiting", waitingOn: "doubt", owner: null, seq: 3 });
+    expect(await headOf(store, lease)).toMatchObject({
+      status: "waiting",
+      waitingOn: "doubt",
+      owner: null,
+      seq: 3,
+    });
   });
 
   test("not where something was written that its owner has not seen", async () => {
@@ -272,7 +279,11 @@ describe("who is dead is noticed", () => {
     await noticeDead(store.db, "witness:1");
     expect(await headOf(store, lease)).toMatchObject({ status: "waiting", waitingOn: "caller", epoch: 2 });
     expect(await append(store.db, [{ lease, number: 1, facts: [noteOf("late")] }])).toEqual([undefined]);
-    expect((await entriesOf(store, lease)).at(-1)).toMatchObject({ kind: "takeover", after: "crash", epoch: 2 });
+    expect((await entriesOf(store, lease)).at(-1)).toMatchObject({
+      kind: "takeover",
+      after: "crash",
+      epoch: 2,
+    });
   });
 
   test("not while it is alive", async () => {

@@ -4,13 +4,16 @@ import { newId, type Store, useStore } from "./store.ts";
 
 export interface Opened extends Store {
   /** Another Holdfast on the same database, as another process would have it. Closed with the test. */
-  open(options?: HoldfastOptions): Promise<Holdfast>;
+  readonly open: (options?: HoldfastOptions) => Promise<Holdfast>;
   /** As if the owner of the run had been stopped for longer than its lease: it does not know. */
-  stall(runId: string): Promise<void>;
+  readonly stall: (runId: string) => Promise<void>;
   /** A run that was handed over in the middle of `work`: all that had settled is on record. */
-  interruptRun(work: (interrupt: () => Promise<never>) => unknown, options?: HoldfastOptions): Promise<string>;
+  readonly interruptRun: (
+    work: (interrupt: () => Promise<never>) => unknown,
+    options?: HoldfastOptions,
+  ) => Promise<string>;
   /** A run that was left in the middle of `work`, its owner being dead as far as others can see. */
-  leaveRun(work: (underWay: () => void) => unknown, options?: HoldfastOptions): Promise<string>;
+  readonly leaveRun: (work: (underWay: () => void) => unknown, options?: HoldfastOptions) => Promise<string>;
 }
 
 export function useHoldfast(): Opened {
@@ -88,4 +91,3 @@ export function counter() {
       },
   };
 }
-

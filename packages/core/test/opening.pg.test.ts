@@ -28,7 +28,9 @@ describe("without a database", () => {
     onTestFinished(() => holdfast.close());
     const id = newId();
     await holdfast.run(id, () => 1);
-    expect(await sql("select status from holdfast.runs where run_id = $1", [id])).toEqual([{ status: "succeeded" }]);
+    expect(await sql("select status from holdfast.runs where run_id = $1", [id])).toEqual([
+      { status: "succeeded" },
+    ]);
   });
 });
 
@@ -54,11 +56,15 @@ test.each<[string, (url: URL) => void]>([
       url.username = "holdfast_test_nobody";
     },
   ],
-])("%s is said to be unavailable", async (_, change) => {
-  const url = new URL(opened.url);
-  change(url);
-  await expect(openHoldfast({ database: url.href })).rejects.toThrow("(DATABASE_UNAVAILABLE)");
-}, 15_000);
+])(
+  "%s is said to be unavailable",
+  async (_, change) => {
+    const url = new URL(opened.url);
+    change(url);
+    await expect(openHoldfast({ database: url.href })).rejects.toThrow("(DATABASE_UNAVAILABLE)");
+  },
+  15_000,
+);
 
 test("a pool that one has is used, and stays one's own", async () => {
   const pool = new pg.Pool({ connectionString: opened.url });
@@ -91,7 +97,8 @@ test("a Holdfast that is closed leaves no connection and no worker behind", asyn
   expect(await sql("select from holdfast.workers where until > now()")).not.toEqual([]);
   await holdfast.close();
   expect(await sql("select from holdfast.workers where until > now()")).toEqual([]);
-  const left = "select from pg_stat_activity where datname = current_database() and application_name like 'holdfast%'";
+  const left =
+    "select from pg_stat_activity where datname = current_database() and application_name like 'holdfast%'";
   await eventually(async () => (await sql(left)).length === 0);
 });
 

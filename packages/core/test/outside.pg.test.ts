@@ -16,7 +16,9 @@ const ana = { by: "ana" };
 /** A run that is parked because nobody knows whether its step `wire#0` happened: five entries. */
 async function inDoubt(): Promise<Lease> {
   const lease = await aRun(store, await aWorker(store));
-  await append(store.db, [{ lease, number: 1, facts: [intended(step, { value: "7" as never }), doubted(step)] }]);
+  await append(store.db, [
+    { lease, number: 1, facts: [intended(step, { value: "7" as never }), doubted(step)] },
+  ]);
   await park(store.db, { lease, number: 2 }, 4, "doubt");
   return lease;
 }
@@ -45,7 +47,9 @@ describe("a writer from outside", () => {
 
   test.each(["succeeded", "cancelled"] as const)("does not write to a run that has %s", async (ends) => {
     const lease = await aRun(store, await aWorker(store));
-    await append(store.db, [{ lease, number: 1, facts: [{ kind: "outcome", status: ends, kept: true }], ends }]);
+    await append(store.db, [
+      { lease, number: 1, facts: [{ kind: "outcome", status: ends, kept: true }], ends },
+    ]);
     expect(await writeOutside(store.db, lease, 3, resolved(step, false))).toBe(false);
     expect(await toldOf(store, lease)).toEqual(["outcome"]);
   });
@@ -102,7 +106,12 @@ describe("a doubt", () => {
 
   test("is resolved by the first of many, and the others are told so", async () => {
     const lease = await inDoubt();
-    const answers = [{ happened: 1 }, { didNotHappen: true }, { happened: 2 }, { didNotHappen: true }] as const;
+    const answers = [
+      { happened: 1 },
+      { didNotHappen: true },
+      { happened: 2 },
+      { didNotHappen: true },
+    ] as const;
     const settled = await Promise.allSettled(
       answers.map((answer) => doubts.resolve(lease.runId, step, answer, ana)),
     );

@@ -67,9 +67,9 @@ test.each(effects)("a doubt on record is not repeated because it is declared %s"
 });
 
 test("a call that declares no effect any more does not repeat one that had one", () => {
-  expect(plan(given(started, intended(key, { effect: "read" })).steps.get(key), "d", undefined)).toMatchObject(
-    { do: "resolve" },
-  );
+  expect(
+    plan(given(started, intended(key, { effect: "read" })).steps.get(key), "d", undefined),
+  ).toMatchObject({ do: "resolve" });
 });
 
 test.each<[string, readonly Fact[]]>([

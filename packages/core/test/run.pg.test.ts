@@ -87,7 +87,9 @@ describe("the same id twice at once", () => {
     const [id, holdfast] = [newId(), await open()];
     const inner = await holdfast.run(id, async () => {
       const directly = await holdfast.run(id, () => 1).catch((error) => error.code);
-      const below = await holdfast.run(`${id}/child`, () => holdfast.run(id, () => 1).catch((error) => error.code));
+      const below = await holdfast.run(`${id}/child`, () =>
+        holdfast.run(id, () => 1).catch((error) => error.code),
+      );
       return [directly, below];
     });
     expect(inner).toEqual(["RUN_NESTED", "RUN_NESTED"]);
@@ -143,7 +145,9 @@ describe("a run whose work rejects", () => {
       throw new Error("no");
     });
     await expect(first).rejects.toThrow("no");
-    expect(await (await open()).run(id, () => once("charge", does("charge again", 2)).then(() => "ok"))).toBe("ok");
+    expect(await (await open()).run(id, () => once("charge", does("charge again", 2)).then(() => "ok"))).toBe(
+      "ok",
+    );
     expect(calls).toEqual(["charge"]);
     expect(await holdfast.runs.get(id)).toMatchObject({
       status: "succeeded",
@@ -180,7 +184,11 @@ describe("a run whose work rejects", () => {
 });
 
 class Answer {
-  constructor(readonly text: string) {}
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
 }
 
 describe("a value that is no data", () => {
@@ -234,7 +242,10 @@ describe("inside a run", () => {
         return forever();
       })(),
     );
-    await (await open()).run(id, work(async () => {}));
+    await (await open()).run(
+      id,
+      work(async () => {}),
+    );
     expect(told).toHaveLength(2);
     expect(told[1]).toEqual(told[0]);
     expect(told[0]?.[1]).not.toBe(told[0]?.[2]);
@@ -397,7 +408,12 @@ test("a worker that was taken over is fenced: what it does after that is not rec
   zombie.catch(() => {});
   await underWay.promise;
   await stall(id);
-  expect(await other.run(id, work(async () => {}))).toBe("charged");
+  expect(
+    await other.run(
+      id,
+      work(async () => {}),
+    ),
+  ).toBe("charged");
   goOn.resolve();
   await expect(zombie).rejects.toThrow("(FENCED)");
   expect(calls).toEqual(["charge"]);
@@ -426,7 +442,12 @@ test("a run with as much to say at once as fits no single statement says it all"
 
 test("what a run stores it stores under its run's number", async () => {
   const [id, holdfast] = [newId(), await open()];
-  await holdfast.run(id, () => step("look", () => 1), { input: { a: 1 }, agent: "a", version: "7", tags: ["t"] });
+  await holdfast.run(id, () => step("look", () => 1), {
+    input: { a: 1 },
+    agent: "a",
+    version: "7",
+    tags: ["t"],
+  });
   const rows = await sql(
     "select kind, step, value from holdfast.entries join holdfast.runs using (run) where run_id = $1 order by entries.seq",
     [id],

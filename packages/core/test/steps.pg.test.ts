@@ -35,7 +35,9 @@ describe("steps of one name side by side", () => {
   ])("get their own results, though they begin again in %s", async (_, order) => {
     const turns = new Map(inputs.map((input) => [input, Promise.withResolvers<void>()]));
     const id = await interruptRun(async (interrupt) => {
-      const looking = inputs.map((input) => look(input, () => turns.get(input)?.promise.then(() => `saw ${input}`)));
+      const looking = inputs.map((input) =>
+        look(input, () => turns.get(input)?.promise.then(() => `saw ${input}`)),
+      );
       for (const input of ["d", "b", "a", "c"]) turns.get(input)?.resolve();
       await Promise.all(looking);
       await interrupt();
@@ -52,7 +54,8 @@ describe("steps of one name side by side", () => {
       await interrupt();
     });
     const { calls, does } = counter();
-    const work = () => Promise.all(["b", "x", "a"].map((input) => look(input, does(input, `saw ${input} now`))));
+    const work = () =>
+      Promise.all(["b", "x", "a"].map((input) => look(input, does(input, `saw ${input} now`))));
     await expect((await open()).run(id, work)).rejects.toThrow("(DIVERGED)");
     expect(calls).toEqual([]);
   });
@@ -161,7 +164,12 @@ describe("an effect", () => {
         })(),
       options,
     );
-    expect(await (await open(options)).run(id, work(() => "found"))).toBe("found");
+    expect(
+      await (await open(options)).run(
+        id,
+        work(() => "found"),
+      ),
+    ).toBe("found");
   });
 
   test("that was safe to repeat when it went out, and is no longer said to be, is not repeated", async () => {
@@ -193,7 +201,9 @@ describe("an effect", () => {
 
 describe("a tool call", () => {
   test("is the one that its model call asked for, also where another turn uses its id again", async () => {
-    const asks = (cents: number) => () => ({ calls: [{ id: "c1", name: "pay", input: `{"cents":${cents}}` }] });
+    const asks = (cents: number) => () => ({
+      calls: [{ id: "c1", name: "pay", input: `{"cents":${cents}}` }],
+    });
     const work = (pay: (cents: number) => () => unknown) => async () => {
       const paid = [];
       for (const cents of [1, 2]) {
@@ -208,7 +218,12 @@ describe("a tool call", () => {
     });
     const { calls, does } = counter();
     const holdfast = await open();
-    expect(await holdfast.run(id, work(() => does("again")))).toEqual(["paid 1", "paid 2"]);
+    expect(
+      await holdfast.run(
+        id,
+        work(() => does("again")),
+      ),
+    ).toEqual(["paid 1", "paid 2"]);
     expect(calls).toEqual([]);
     const intents = (await holdfast.entries(id)).filter(({ kind }) => kind === "intent");
     expect(intents).toMatchObject([{ step: "model#0/pay:c1" }, { step: "model#1/pay:c1" }]);
@@ -218,7 +233,10 @@ describe("a tool call", () => {
     const { calls, does } = counter();
     await (await open()).run(newId(), async () => {
       await ask("what to do", () => ({ calls: [{ id: "c1", name: "pay", input: "{}" }] }));
-      return await Promise.all([tool("pay", "c1", {}, does("pay", 1)), tool("pay", "c1", {}, does("pay", 2))]);
+      return await Promise.all([
+        tool("pay", "c1", {}, does("pay", 1)),
+        tool("pay", "c1", {}, does("pay", 2)),
+      ]);
     });
     expect(calls).toEqual(["pay"]);
   });
@@ -252,14 +270,18 @@ describe("a model call", () => {
     const { calls, does } = counter();
     expect(await holdfast.run(id, () => ask("after", does("model")))).toBe("answer to before");
     expect(calls).toEqual([]);
-    const notes = (await holdfast.entries(id)).filter((entry) => entry.kind === "note" && entry.note === "drift");
+    const notes = (await holdfast.entries(id)).filter(
+      (entry) => entry.kind === "note" && entry.note === "drift",
+    );
     expect(notes).toMatchObject([{ step: "model#0", differs: ["prompt"] }]);
   });
 
   test("that asks something else than is on record is refused where that was asked for", async () => {
     const id = await recorded();
     const { calls, does } = counter();
-    await expect((await open({ drift: "fail" })).run(id, () => ask("after", does("model")))).rejects.toMatchObject({
+    await expect(
+      (await open({ drift: "fail" })).run(id, () => ask("after", does("model"))),
+    ).rejects.toMatchObject({
       code: "DRIFTED",
       details: { runId: id, step: "model#0", differs: ["prompt"] },
     });
@@ -317,14 +339,22 @@ describe("what a step throws", () => {
       await work(() => Promise.reject(() => "no"))();
       await interrupt();
     });
-    expect(await (await open()).run(id, work(() => 1))).toContain("no");
+    expect(
+      await (await open()).run(
+        id,
+        work(() => 1),
+      ),
+    ).toContain("no");
   });
 });
 
 test("a result that cannot be kept is the call's outcome: it is refused now and ever after, and never called again", async () => {
   const { calls, does } = counter();
   const work = () =>
-    step("look", does("look", () => 1)).then(
+    step(
+      "look",
+      does("look", () => 1),
+    ).then(
       () => "looked",
       (error: { code: string }) => error.code,
     );
@@ -340,7 +370,9 @@ test("an input that cannot be kept is the caller's affair: nothing is called, an
   const { calls, does } = counter();
   const [id, holdfast] = [newId(), await open()];
   const value = await holdfast.run(id, async () => {
-    const bad = await step("look", does("bad"), { input: { callback: () => 1 } }).catch((error) => error.code);
+    const bad = await step("look", does("bad"), { input: { callback: () => 1 } }).catch(
+      (error) => error.code,
+    );
     return [bad, await step("look", does("good", 1), { input: {} })];
   });
   expect(value).toEqual(["NOT_SERIALIZABLE", 1]);

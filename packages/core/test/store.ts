@@ -21,9 +21,9 @@ export interface Store {
   readonly url: string;
   readonly db: Database;
   /** Runs one statement as it stands and gives back its rows. */
-  sql<Row = Record<string, unknown>>(text: string, values?: unknown[]): Promise<Row[]>;
+  readonly sql: <Row = Record<string, unknown>>(text: string, values?: unknown[]) => Promise<Row[]>;
   /** A session of one's own, for locks that somebody else holds. Ended with the file. */
-  session(): Promise<pg.Client>;
+  readonly session: () => Promise<pg.Client>;
 }
 
 export function useStore(): Store {
@@ -32,9 +32,9 @@ export function useStore(): Store {
   const store = () => must(made, "the store, which is there from beforeAll on");
 
   beforeAll(async () => {
-    const { url, drop } = await freshDatabase();
-    const pool = new pg.Pool({ connectionString: url, max: 20 });
-    made = { url, drop, pool, db: fromPg(pool) };
+    const fresh = await freshDatabase();
+    const pool = new pg.Pool({ connectionString: fresh.url, max: 20 });
+    made = { ...fresh, pool, db: fromPg(pool) };
     await migrate(made.db);
   });
   afterAll(async () => {
@@ -91,7 +91,9 @@ export async function endSession(store: Store, session: pg.Client): Promise<void
 
 /** The worker's time to live is over. */
 export async function expire(store: Store, { number }: Worker): Promise<void> {
-  await store.sql("update holdfast.workers set until = now() - interval '1 second' where worker = $1", [number]);
+  await store.sql("update holdfast.workers set until = now() - interval '1 second' where worker = $1", [
+    number,
+  ]);
 }
 
 /** A new inline run that the worker holds: two entries, epoch 1. */

@@ -58,10 +58,10 @@ const HEAD = /* sql */ `
      and r.appends = want.number - 1
      and (r.status = 'running' or want.ends is null and r.status in ('waiting', 'queued'))`;
 
-/** One statement a size. Heads are locked first, passing over those that somebody holds: they are sent alone, and wait. */
+/** One statement a size. Several heads are locked first, passing over those that somebody holds: they are sent alone, and wait. */
 const statements = new Map<string, string>();
-function appendSql(heads: number, facts: number, mayWait: boolean): string {
-  const size = `${heads}/${facts}/${mayWait}`;
+function appendSql(heads: number, facts: number): string {
+  const size = `${heads}/${facts}`;
   const made = statements.get(size);
   if (made) return made;
 
@@ -78,8 +78,8 @@ function appendSql(heads: number, facts: number, mayWait: boolean): string {
      for no key update of r skip locked`;
   const text = /* sql */ `
 with want (run, epoch, number, n, ends) as (
-  values ${rows(heads, ["bigint", "int", "int", "int", "text"])}${mayWait ? "" : free}
-), head as (${HEAD}${mayWait ? "" : "\n     and r.run in (select run from free)"}
+  values ${rows(heads, ["bigint", "int", "int", "int", "text"])}${heads > 1 ? free : ""}
+), head as (${HEAD}${heads > 1 ? "\n     and r.run in (select run from free)" : ""}
   returning r.run, r.epoch, r.seq - want.n as after
 ), fact (run, n, kind, step, body, value) as (
   values ${rows(facts, ["bigint", "int", "text", "text", "text", "text"])}
@@ -98,13 +98,9 @@ select run, after, now() as at
 /**
  * Appends what several runs have to say, each run's facts together or not at all, in one statement. The answer has an
  * element for each append: where it landed, or nothing where the head did not let it in; `whyRefused` tells why. A head
- * that somebody else holds is waited for only with `mayWait`: it must delay no run but its own.
+ * that somebody else holds is waited for only by an append of its run alone.
  */
-export async function append(
-  db: Queryable,
-  appends: readonly Append[],
-  { mayWait = false } = {},
-): Promise<(Appended | undefined)[]> {
+export async function append(db: Queryable, appends: readonly Append[]): Promise<(Appended | undefined)[]> {
   const facts = appends.reduce((sum, { facts }) => sum + facts.length, 0);
   const heads = powerOfTwo(appends.length);
   const size = powerOfTwo(facts);
@@ -121,10 +117,7 @@ export async function append(
   }
   for (let i = facts; i < size; i++) values.push(null, null, null, null, null, null);
 
-  const { rows } = await db.query<{ run: string; after: number; at: Date }>(
-    appendSql(heads, size, mayWait),
-    values,
-  );
+  const { rows } = await db.query<{ run: string; after: number; at: Date }>(appendSql(heads, size), values);
   const landed = new Map(rows.map(({ run, after, at }) => [run, { after, at }]));
   return appends.map(({ lease }) => landed.get(lease.run));
 }

@@ -1,0 +1,107 @@
+import { openHoldfast } from "@holdfast/core";
+import { withDurability } from "@holdfast/vercel-ai";
+import * as plain from "ai";
+import pg from "pg";
+import { median } from "./measure.ts";
+
+const STEPS = 1000;
+const BLOCKS = 7;
+
+/** Replaying 1,000 recorded steps through the AI SDK, against loading and parsing their rows plus the bare framework. */
+export async function benchReplay(url: string): Promise<void> {
+  const turns = STEPS / 2;
+  const hf = await openHoldfast({ database: url });
+  const ai = withDurability(plain);
+  const id = `replay-${process.pid}-${Date.now()}`;
+  // The SDK's result object is no data: the run is rebuilt from its ledger each time.
+  const durable = () => hf.run(id, () => agent(ai, turns));
+  await durable();
+
+  const pool = new pg.Pool({ connectionString: url, max: 1 });
+  const load = async () => {
+    const { rows } = await pool.query<{ body: string; value: string | null }>(
+      `select e.* from holdfast.entries e join holdfast.runs r using (run) where r.run_id = $1 order by seq`,
+      [id],
+    );
+    for (const { body, value } of rows) {
+      JSON.parse(body);
+      if (value) JSON.parse(value.replace(/^devalue:/, ""));
+    }
+    return rows.length;
+  };
+
+  const times = { load: [] as number[], bare: [] as number[], replay: [] as number[] };
+  for (let i = 0; i < BLOCKS; i++) {
+    times.load.push(await time(load));
+    times.bare.push(await time(() => agent(plain, turns)));
+    times.replay.push(await time(durable));
+  }
+  const [loadMs, bareMs, replayMs] = [median(times.load), median(times.bare), median(times.replay)];
+  console.log(`\nreplay of ${STEPS} steps (${turns} turns of a model and a tool) through the AI SDK`);
+  console.log(
+    `  load and parse their rows ${loadMs.toFixed(1)} ms, bare framework ${bareMs.toFixed(1)} ms, replay ${replayMs.toFixed(1)} ms`,
+  );
+  console.log(
+    `  → against load and framework together (at most 2): ${(replayMs / (loadMs + bareMs)).toFixed(2)}×`,
+  );
+  await pool.end();
+  await hf.close();
+}
+
+async function time(work: () => Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await work();
+  return performance.now() - started;
+}
+
+/** An agent of so many turns on a model in this process, with 2 KB answers' worth of tool output. */
+function agent(ai: typeof plain, turns: number) {
+  let called = 0;
+  const usage = {
+    inputTokens: { total: 10, noCache: 10, cacheRead: 0, cacheWrite: 0 },
+    outputTokens: { total: 10, text: 10, reasoning: 0 },
+  };
+  const model = {
+    specificationVersion: "v4" as const,
+    provider: "bench",
+    modelId: "bench",
+    supportedUrls: {},
+    doGenerate: async ({ prompt }: { prompt: readonly { role: string }[] }) => {
+      const turn = prompt.filter(({ role }) => role === "assistant").length;
+      called++;
+      return {
+        content:
+          turn < turns
+            ? [
+                {
+                  type: "tool-call",
+                  toolCallId: `call-${turn}`,
+                  toolName: "look",
+                  input: JSON.stringify({ turn }),
+                },
+              ]
+            : [{ type: "text", text: "done" }],
+        finishReason: { unified: turn < turns ? "tool-calls" : "stop", raw: undefined },
+        usage,
+        warnings: [],
+      };
+    },
+    doStream: () => {
+      throw new Error("not streamed");
+    },
+  };
+  return ai.generateText({
+    model: model as never,
+    prompt: "go",
+    tools: {
+      look: ai.tool({
+        inputSchema: ai.jsonSchema<{ turn: number }>({
+          type: "object",
+          properties: { turn: { type: "number" } },
+        }),
+        execute: ({ turn }) => ({ turn, text: "t".repeat(500) }),
+      }),
+    },
+    stopWhen: () => called > turns * 2,
+  });
+}

@@ -1,0 +1,238 @@
+import { once as event } from "node:events";
+import pg from "pg";
+import { describe, expect, inject, onTestFinished, test } from "vitest";
+import { once, step } from "../src/index.ts";
+import { child, said } from "./child.ts";
+import { counter, useHoldfast } from "./opened.ts";
+import { eventually, newId } from "./store.ts";
+
+const opened = useHoldfast();
+const { open, sql, stall } = opened;
+
+/** A run that this process works on until it is told what to return. */
+async function working(holdfast: Awaited<ReturnType<typeof open>>, id = newId()) {
+  const [underWay, answer] = [Promise.withResolvers<void>(), Promise.withResolvers<unknown>()];
+  const running = holdfast.run(id, () => {
+    underWay.resolve();
+    return answer.promise;
+  });
+  running.catch(() => {});
+  await underWay.promise;
+  return { id, running, finish: answer.resolve };
+}
+
+describe("a main loop that does not turn", () => {
+  test("keeps its lease while it computes for longer than the lease", async () => {
+    const holdfast = await open({ leaseSeconds: 1 });
+    const id = newId();
+    const value = await holdfast.run(id, async () => {
+      await once("first", () => 1);
+      compute(2.5);
+      return await once("second", () => 2);
+    });
+    expect(value).toBe(2);
+    expect(await holdfast.runs.get(id)).toMatchObject({ epoch: 1, attempts: { crashes: 0 } });
+  }, 15_000);
+
+  test("loses its lease once it is wedged: nothing goes out any more, and another goes on", async () => {
+    const id = newId();
+    const { calls, does } = counter();
+    const wedged = (await open({ leaseSeconds: 1 })).run(id, async () => {
+      await once("first", does("first", 1));
+      compute(7);
+      return await once("second", does("second, late"));
+    });
+    await expect(wedged).rejects.toThrow(/\((DATABASE_UNAVAILABLE|FENCED)\)/);
+    const work = async () => [await once("first", does("again")), await once("second", does("second", 2))];
+    expect(await (await open()).run(id, work)).toEqual([1, 2]);
+    expect(calls).toEqual(["first", "second"]);
+  }, 20_000);
+});
+
+describe("a heartbeat's connection that is cut", () => {
+  test("is made anew, and its lock is taken again", async () => {
+    const holdfast = await open();
+    const { id, running, finish } = await working(holdfast);
+    const before = await heartbeatOf(id);
+    await sql("select pg_terminate_backend($1)", [before?.pid]);
+    await eventually(async () => {
+      const now = await heartbeatOf(id);
+      return now && now.pid !== before?.pid && now.beats > (before?.beats ?? 0);
+    });
+    finish("done");
+    expect(await running).toBe("done");
+    expect(await holdfast.runs.get(id)).toMatchObject({ epoch: 1 });
+  });
+
+  test("stops calls from going out until it has its lock again", async () => {
+    const holdfast = await open();
+    const { calls, does } = counter();
+    const [underWay, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const id = newId();
+    const running = holdfast.run(id, async () => {
+      underWay.resolve();
+      await goOn.promise;
+      return await once("charge", does("charge", "charged"));
+    });
+    await underWay.promise;
+    const door = await theDoor();
+    await door.shut();
+    const before = await heartbeatOf(id);
+    await sql("select pg_terminate_backend($1)", [before?.pid]);
+    await eventually(async () => (await heartbeatOf(id)) === undefined);
+
+    goOn.resolve();
+    await eventually(async () => (await holdfast.entries(id)).some(({ kind }) => kind === "intent"));
+    expect(calls).toEqual([]);
+    await door.open();
+    expect(await running).toBe("charged");
+    expect(calls).toEqual(["charge"]);
+  });
+
+  test("does not let a run be taken, if only it is back within the grace", async () => {
+    const [one, other] = [await open(), await open({ graceSeconds: 3600 })];
+    const { id, running, finish } = await working(one);
+    const before = await heartbeatOf(id);
+    await sql("select pg_terminate_backend($1)", [before?.pid]);
+    const waiting = other.run(id, () => "taken", { onLeased: "wait" });
+    await eventually(async () => ((await heartbeatOf(id))?.beats ?? 0) > (before?.beats ?? 0));
+    finish("done");
+    expect(await running).toBe("done");
+    expect(await waiting).toBe("done");
+  });
+});
+
+describe("a process that was killed", () => {
+  test("loses its run to the next caller long before its lease is over", async () => {
+    const id = newId();
+    const killed = child("hold-run.ts", opened.url, id, "600");
+    expect(await said(killed)).toBe("under way");
+    killed.kill("SIGKILL");
+    await event(killed, "close");
+
+    const { calls, does } = counter();
+    const holdfast = await open({ graceSeconds: 0.2 });
+    const work = async () => [
+      await once("charge", does("charge again")),
+      await step("look", does("look", "seen"), { effect: "read" }),
+    ];
+    expect(await holdfast.run(id, work, { onLeased: "wait" })).toEqual(["charged", "seen"]);
+    expect(calls).toEqual(["look"]);
+    expect(await holdfast.runs.get(id)).toMatchObject({ epoch: 2, attempts: { crashes: 1 } });
+  }, 20_000);
+
+  test("keeps its run for as long as it was only stopped, and its session lives", async () => {
+    const id = newId();
+    const stopped = child("hold-run.ts", opened.url, id, "600");
+    onTestFinished(() => void stopped.kill("SIGKILL"));
+    expect(await said(stopped)).toBe("under way");
+    stopped.kill("SIGSTOP");
+    await expect((await open()).run(id, () => 1)).rejects.toThrow("(RUN_LEASED)");
+  }, 20_000);
+});
+
+describe("a run that somebody alive works on", () => {
+  test("is refused to others, who are told by whom", async () => {
+    const { id, running, finish } = await working(await open());
+    await expect((await open()).run(id, () => 1)).rejects.toMatchObject({
+      code: "RUN_LEASED",
+      details: { runId: id, worker: expect.stringMatching(/:\d+$/) },
+    });
+    finish("done");
+    expect(await running).toBe("done");
+  });
+
+  test("is waited for where that was asked for", async () => {
+    const { id, running, finish } = await working(await open());
+    const { calls, does } = counter();
+    const { waiting } = await waitingFor(id, does("other"));
+    finish("done");
+    expect(await waiting).toBe("done");
+    expect(await running).toBe("done");
+    expect(calls).toEqual([]);
+  });
+
+  test("is taken by who waits for it, once its owner is dead", async () => {
+    const { id } = await working(await open());
+    const { waiting } = await waitingFor(id, () => "other");
+    await stall(id);
+    expect(await waiting).toBe("other");
+  });
+
+  test("is not waited for by a Holdfast that is closed", async () => {
+    const { id } = await working(await open());
+    const { other, waiting } = await waitingFor(id, () => 1);
+    await other.close();
+    await expect(waiting).rejects.toThrow("(DATABASE_UNAVAILABLE)");
+  });
+});
+
+test("a lease that a worker holds in the database but not in memory is given back by its beats", async () => {
+  const holdfast = await open({ leaseSeconds: 1 });
+  const { id, finish } = await working(holdfast);
+  const stray = newId();
+  // As if the answer of a take had been lost: the row says that it is leased, and nobody knows.
+  await sql(
+    `insert into holdfast.runs (run_id, inline, status, seq, epoch, leased_by)
+     select $1, true, 'running', 0, 1, leased_by from holdfast.runs where run_id = $2`,
+    [stray, id],
+  );
+  await eventually(async () => {
+    const [row] = await sql("select status, waiting_on, leased_by from holdfast.runs where run_id = $1", [
+      stray,
+    ]);
+    return row?.status === "waiting" && row.waiting_on === "caller" && row.leased_by === null;
+  });
+  expect(await holdfast.runs.get(id)).toMatchObject({ status: "running", epoch: 1 });
+  finish("done");
+});
+
+/** Another Holdfast that has its worker, and waits for the run. */
+async function waitingFor(id: string, work: () => unknown) {
+  const other = await open();
+  const before = await liveWorkers();
+  const waiting = other.run(id, work, { onLeased: "wait" });
+  waiting.catch(() => {});
+  await eventually(async () => (await liveWorkers()) > before);
+  return { other, waiting };
+}
+
+/** Computes for so many seconds: nothing else of this process gets a turn. */
+function compute(seconds: number): void {
+  const until = performance.now() + seconds * 1000;
+  while (performance.now() < until);
+}
+
+/** The session that holds the lock of the run's owner, and how often the owner has beaten. */
+async function heartbeatOf(id: string): Promise<{ pid: number; beats: number } | undefined> {
+  const [row] = await sql<{ pid: number; beats: number }>(
+    `select a.pid, w.beats::int as beats
+       from holdfast.runs r
+       join holdfast.workers w on w.worker = r.leased_by
+       join pg_locks l on l.locktype = 'advisory' and l.objid = w.worker and l.granted
+       join pg_stat_activity a on a.pid = l.pid and a.application_name = 'holdfast heartbeat'
+      where r.run_id = $1 and a.datname = current_database()`,
+    [id],
+  );
+  return row;
+}
+
+async function liveWorkers(): Promise<number> {
+  const [row] = await sql<{ n: number }>(
+    "select count(*)::int as n from holdfast.workers where until > now()",
+  );
+  return row?.n ?? 0;
+}
+
+/** New connections to the database are let in, or are not. Those that are there stay. */
+async function theDoor() {
+  const outside = new pg.Client({ connectionString: inject("databaseUrl") });
+  await outside.connect();
+  const name = new URL(opened.url).pathname.slice(1);
+  const allow = (allowed: boolean) => outside.query(`alter database ${name} allow_connections ${allowed}`);
+  onTestFinished(async () => {
+    await allow(true);
+    await outside.end();
+  });
+  return { shut: () => allow(false), open: () => allow(true) };
+}

@@ -1,0 +1,16 @@
+// A process that works on a run for ever: on the database and the run it is given, with leases of so many seconds.
+import { once, openHoldfast, step } from "../src/index.ts";
+
+const [, , database, runId = "", leaseSeconds] = process.argv;
+const holdfast = await openHoldfast({ database, leaseSeconds: Number(leaseSeconds) });
+await holdfast.run(runId, async () => {
+  await once("charge", () => "charged");
+  await step(
+    "look",
+    () => {
+      process.stdout.write("under way\n");
+      return new Promise(() => {});
+    },
+    { effect: "read" },
+  );
+});
