@@ -30,7 +30,7 @@ const sdks = {
 };
 
 /** The agent of a user: the SDK, held or not, and the options that are the same for every shape of calling it. */
-export async function agentOf(task: Task) {
+export async function agentOf(task: Task): Promise<{ ai: Ai; settings: object; prompt: string }> {
   const [sdk, { createOpenAICompatible }] = await sdks[task.major]();
   // The three modules have types of their own; what is used of them here is alike in all.
   const ai = task.unprotected ? (sdk as unknown as Ai) : withDurability(sdk as unknown as Ai);

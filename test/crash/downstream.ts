@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 
 /** A call of a tool, as it arrived: that it arrived is its effect. */
-export interface Effect {
+export interface Arrived {
   readonly run: string;
   readonly tool: string;
   /** What the tool passed on as Idempotency-Key. The same key again is the same effect. */
@@ -11,7 +11,7 @@ export interface Effect {
 
 /** What the tools of the workers reach: a service that knows nothing of runs, and lives on when a worker is killed. */
 export class Downstream {
-  readonly #calls: Effect[] = [];
+  readonly #calls: Arrived[] = [];
   readonly #withheld = new Map<string, { arrived: () => void; released: Promise<void> }>();
   readonly #server = createServer((request, response) => void this.#answer(request, response));
 
@@ -29,7 +29,7 @@ export class Downstream {
   }
 
   /** The calls of a run so far, in the order they arrived. */
-  calls(run: string): readonly Effect[] {
+  calls(run: string): readonly Arrived[] {
     return this.#calls.filter((call) => call.run === run);
   }
 

@@ -7,7 +7,7 @@ const say = (at: string, more: object = {}) => process.stdout.write(`${JSON.stri
 const { ai, settings, prompt } = await agentOf(task);
 
 if (task.unprotected) {
-  say("value", { value: await valueOf(await ask()) });
+  say("value", { value: await valueIn(await ask()) });
   process.exit(0);
 }
 
@@ -16,7 +16,7 @@ const hf = await openHoldfast({
   tools: task.step2 === "idempotent" ? { step2: { effect: "idempotent" } } : {},
 });
 try {
-  say("value", { value: await valueOf(await askDurably()) });
+  say("value", { value: await valueIn(await askDurably()) });
 } catch (error) {
   if (!HoldfastError.is(error)) throw error;
   say("refused", { code: error.code, details: error.details });
@@ -51,7 +51,7 @@ async function askDurably() {
 }
 
 /** What a user reads from a result, be it there or yet to come. */
-async function valueOf(result: Awaited<ReturnType<typeof ask>>) {
+async function valueIn(result: Awaited<ReturnType<typeof ask>>) {
   const steps: { toolResults: { output: unknown }[] }[] = await result.steps;
   return {
     text: await result.text,

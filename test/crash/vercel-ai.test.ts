@@ -1,5 +1,5 @@
 import { openHoldfast } from "@holdfast/core";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, type TestContext, test } from "vitest";
 import { ScriptedModel, type Turn } from "../../packages/adapter-vercel-ai/test/scripted-model.ts";
 import { freshDatabase } from "../fresh-database.ts";
 import { Child } from "../process.ts";
@@ -35,7 +35,11 @@ const done = (tool: string) => ({ done: tool });
 const allDone = ["step1", "step2", "step3"].map(done);
 
 /** A run that no other test has: its script, its task, and what was seen of it from outside. */
-function given(script: readonly Turn[], { major, shape, ...rest }: Pick<Task, "major" | "shape"> & Partial<Task>) {
+function given(
+  { onTestFinished }: TestContext,
+  script: readonly Turn[],
+  { major, shape, ...rest }: Pick<Task, "major" | "shape"> & Partial<Task>,
+) {
   const runId = `run-${crypto.randomUUID()}`;
   const modelId = `model-${runId}`;
   model.script(modelId, ...script);
@@ -61,12 +65,19 @@ function given(script: readonly Turn[], { major, shape, ...rest }: Pick<Task, "m
     asked: () => model.asked(modelId).map(({ turn }) => turn),
     calls: () => downstream.calls(runId),
     tools: () => downstream.calls(runId).map(({ tool }) => tool),
-    keysOf: (tool: string) => downstream.calls(runId).filter((call) => call.tool === tool).map(({ key }) => key),
+    keysOf: (tool: string) =>
+      downstream
+        .calls(runId)
+        .filter((call) => call.tool === tool)
+        .map(({ key }) => key),
   };
 }
 
 /** Starts a process, and kills it when step2 has had its effect and all else is on record that can be. */
-async function killInStep2({ runId, start }: ReturnType<typeof given>, { durable = true } = {}): Promise<void> {
+async function killInStep2(
+  { runId, start }: ReturnType<typeof given>,
+  { durable = true } = {},
+): Promise<void> {
   const { arrived } = downstream.withhold(runId, "step2");
   const first = start();
   await Promise.race([arrived, first.says("value")]);
@@ -91,10 +102,10 @@ const shapes = [
 ] as const;
 
 describe.concurrent.each(majors)("ai %i", (major) => {
-  test.each(shapes)(
+  test.for(shapes)(
     "$shape with its tools called $at, killed inside a tool, goes on where it was: nothing recorded is done again",
-    async ({ shape, script }) => {
-      const run = given(script, { major, shape, step2: "idempotent" });
+    async ({ shape, script }, context) => {
+      const run = given(context, script, { major, shape, step2: "idempotent" });
       await killInStep2(run);
       const before = script === scripts.inTurn ? [0, 1] : [0];
       expect(run.asked()).toEqual(before);
@@ -123,13 +134,13 @@ describe.concurrent.each(majors)("ai %i", (major) => {
     },
   );
 
-  test.each([
+  test.for([
     { shape: "generateText", at: "in turn", script: scripts.inTurn },
     { shape: "streamText", at: "two at once", script: scripts.twoAtOnce },
   ] as const)(
     "$shape with its tools called $at, killed inside a tool that is once, waits until somebody says what became of it",
-    async ({ shape, script }) => {
-      const run = given(script, { major, shape, step2: "once" });
+    async ({ shape, script }, context) => {
+      const run = given(context, script, { major, shape, step2: "once" });
       await killInStep2(run);
       const [asked, calls] = [run.asked(), run.calls()];
 
@@ -138,7 +149,7 @@ describe.concurrent.each(majors)("ai %i", (major) => {
       expect(doubts).toEqual([
         expect.objectContaining({ name: "step2", input: { n: 2 }, key: run.keysOf("step2")[0] }),
       ]);
-      const [{ step }] = doubts as [{ step: string }];
+      const step = doubts[0]?.step ?? "";
       expect(code).toBe("RUN_WAITING");
       expect(details).toMatchObject({ waitingOn: "doubt", doubts: [step] });
       expect(await hf.runs.get(run.runId)).toMatchObject({ status: "waiting", waitingOn: "doubt" });
@@ -153,8 +164,8 @@ describe.concurrent.each(majors)("ai %i", (major) => {
     },
   );
 
-  test("without Holdfast, the same agent is paid for again and repeats what it has done", async () => {
-    const run = given(scripts.inTurn, { major, shape: "generateText", unprotected: true });
+  test("without Holdfast, the same agent is paid for again and repeats what it has done", async (context) => {
+    const run = given(context, scripts.inTurn, { major, shape: "generateText", unprotected: true });
     await killInStep2(run, { durable: false });
     await run.start().says("value");
     expect(run.asked()).toEqual([0, 1, 0, 1, 2, 3]);
@@ -163,9 +174,9 @@ describe.concurrent.each(majors)("ai %i", (major) => {
   });
 });
 
-test("a client that goes away after the first words does not stop the run, and a later one reads it to its end", async () => {
+test("a client that goes away after the first words does not stop the run, and a later one reads it to its end", async (context) => {
   const script = [{ text: "Let me look. ", ...says(1) }, says(2), { text: "It is done." }];
-  const run = given(script, { major: 7, shape: "streamText" });
+  const run = given(context, script, { major: 7, shape: "streamText" });
   const { arrived, release } = downstream.withhold(run.runId, "step1");
   const server = run.start("crash/chat-server.ts");
   const { url } = (await server.says("listening")) as unknown as { url: string };

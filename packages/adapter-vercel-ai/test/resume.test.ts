@@ -73,7 +73,14 @@ describe.each(versions)("$name", (version) => {
       const scripted = model(version, ...turns);
       const { calls, hangs, tools } = steps();
       const runId = newRunId();
-      const work = () => ask(ai, { model: scripted.model, tools, prompt: "go", stopWhen: stepCount(ai, 9) });
+      const options = {
+        model: scripted.model,
+        tools,
+        prompt: "go",
+        stopWhen: stepCount(ai, 9),
+        onError() {},
+      };
+      const work = () => ask(ai, options);
 
       const first = await open();
       first.run(runId, work).catch(() => {}); // it is cut short
@@ -81,7 +88,7 @@ describe.each(versions)("$name", (version) => {
       // Until all is on record that can be: the answers, and what the first tool gave.
       const observations = async () =>
         (await first.entries(runId)).filter(({ kind }) => kind === "observation");
-      await expect.poll(observations).toHaveLength(turnsBefore + 1);
+      await expect.poll(observations, { timeout: 4_000 }).toHaveLength(turnsBefore + 1);
       await first.close({ graceSeconds: 0 });
       expect(scripted.asked()).toHaveLength(turnsBefore);
 

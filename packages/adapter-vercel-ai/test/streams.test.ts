@@ -2,6 +2,7 @@ import { HoldfastError } from "@holdfast/core";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { withDurability } from "../src/index.ts";
+import { finishPart, partModel, textParts, toolCallPart } from "./part-model.ts";
 import { stepCount, versions } from "./versions.ts";
 import { newRunId, workbench } from "./workbench.ts";
 
@@ -15,6 +16,9 @@ interface Part {
 const toolTurn = (name: string) => ({ text: "Let me look. ", calls: [{ name, input: { n: 1 } }] });
 
 const inputSchema = z.object({ n: z.number() });
+
+const observations = async (runId: string) =>
+  (await here().entries(runId)).filter(({ kind }) => kind === "observation").length;
 
 describe.each(versions)("$name", (version) => {
   const ai = withDurability(version.ai);
@@ -72,7 +76,7 @@ describe.each(versions)("$name", (version) => {
     const schema = z.object({ city: z.string() });
     await hf.run(objectRun, () => ai.streamObject({ model: scripted.model, schema, prompt: "go" }));
     for (const runId of [textRun, objectRun]) {
-      expect((await hf.entries(runId)).filter(({ kind }) => kind === "observation")).toHaveLength(1);
+      expect(await observations(runId)).toBe(1);
     }
   });
 
@@ -91,39 +95,41 @@ describe.each(versions)("$name", (version) => {
   });
 
   test("no tool runs before the answer that asks for it is on record, however early the SDK starts it", async () => {
-    const scripted = model(version, { ...toolTurn("look"), endsAfterMs: 50 }, { text: "done" });
+    const pause = () => new Promise((resolve) => setTimeout(resolve, 20)); // ai 5.0.0 and 6.0.0 use it
+    const asks = [toolCallPart("look"), pause, finishPart(version, "tool-calls")];
+    const says = [...textParts("done"), finishPart(version, "stop")];
+    const { model } = partModel(version, asks, says);
     const runId = newRunId();
-    const hf = here();
-    const look = {
-      inputSchema,
-      execute: async () => (await hf.entries(runId)).filter(({ kind }) => kind === "observation").length,
-    };
-    const options = { model: scripted.model, tools: { look }, prompt: "go", stopWhen: stepCount(ai, 9) };
-    const { steps } = await hf.run(runId, () => ai.streamText(options));
+    const look = { inputSchema: z.object({}), execute: async () => await observations(runId) };
+    const options = { model, tools: { look }, prompt: "go", stopWhen: stepCount(ai, 9) };
+    const { steps } = await here().run(runId, () => ai.streamText(options));
     expect((await steps)[0].toolResults[0].output).toBe(1);
   });
 
-  test("an answer that broke off is not recorded, and its tool calls are not made", async () => {
-    const broken = { ...toolTurn("look"), fails: { times: 1, how: "cut" }, endsAfterMs: 20 } as const;
-    const scripted = model(version, broken, { text: "done" });
+  test("the tool calls of an answer that broke off are not made, not even where the SDK makes them", async () => {
+    const error = { type: "error", error: new Error("overloaded") };
+    const breaks = [toolCallPart("look"), error, finishPart(version, "tool-calls")];
+    const says = [...textParts("done"), finishPart(version, "stop")];
+    const { model } = partModel(version, breaks, says);
     let looks = 0;
-    const look = { inputSchema, execute: async () => ++looks };
+    const look = { inputSchema: z.object({}), execute: async () => ++looks };
+    const options = { model, tools: { look }, prompt: "go", stopWhen: stepCount(ai, 9), onError() {} };
+    await here().run(newRunId(), () => ai.streamText(options));
+    expect(looks).toBe(0);
+  });
+
+  test("a run whose stream was cut off goes on with a new one", async () => {
+    const scripted = model(version, { text: "at last", fails: { times: 1, how: "cut" }, endsAfterMs: 20 });
     const runId = newRunId();
-    const hf = here();
     const run = () =>
-      hf.run(runId, async () => {
-        const options = { model: scripted.model, tools: { look }, prompt: "go", onError() {} };
-        const result = ai.streamText({ ...options, stopWhen: stepCount(ai, 9) });
-        const errors: unknown[] = [];
-        for await (const part of result.fullStream) if (part.type === "error") errors.push(part.error);
-        if (errors.length > 0) throw errors[0];
+      here().run(runId, async () => {
+        const result = ai.streamText({ model: scripted.model, prompt: "go", onError() {} });
+        for await (const part of result.fullStream) if (part.type === "error") throw part.error;
         return await result.text;
       });
-
     await expect(run()).rejects.toThrow();
-    expect(looks).toBe(0);
-    expect(await run()).toBe("done");
-    expect(looks).toBe(1);
+    expect(await run()).toBe("at last");
+    expect(scripted.asked()).toHaveLength(2);
   });
 
   test("when the run stops, its streams close", async () => {

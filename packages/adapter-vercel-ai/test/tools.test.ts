@@ -2,8 +2,9 @@ import { AsyncResource } from "node:async_hooks";
 import { current, idempotencyKey, type Port } from "@holdfast/core";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { holdOn } from "../src/hold.ts";
+import { type Hold, holdOn } from "../src/hold.ts";
 import { durableTools, withDurability } from "../src/index.ts";
+import { holdModel } from "../src/model.ts";
 import { holdTools } from "../src/tools.ts";
 import { type Ai, stepCount, type Version, versions } from "./versions.ts";
 import { newRunId, workbench } from "./workbench.ts";
@@ -85,7 +86,7 @@ describe.each(versions)("$name", (version) => {
     first.run(runId, () => generate(outer, { again })).catch(() => {}); // it is cut short
     const observations = async () =>
       (await first.entries(runId)).filter(({ kind }) => kind === "observation");
-    await expect.poll(observations).toHaveLength(4);
+    await expect.poll(observations, { timeout: 4_000 }).toHaveLength(4);
     await first.close({ graceSeconds: 0 });
 
     expect((await here().run(runId, () => generate(outer, { again }))).text).toBe("done");
@@ -169,7 +170,11 @@ test("a tool keeps its prototype, and what the SDK hides on it", () => {
     async execute() {}
   }
   const tool = Object.defineProperty(new Tool(), "hidden", { value: "by the SDK" });
-  expect(durableTools({ tool }).tool).toMatchObject({ title: "inherited", hidden: "by the SDK", inputSchema });
+  expect(durableTools({ tool }).tool).toMatchObject({
+    title: "inherited",
+    hidden: "by the SDK",
+    inputSchema,
+  });
 });
 
 test("a tool without execute is left as it is", () => {
@@ -178,16 +183,31 @@ test("a tool without execute is left as it is", () => {
   expect([held.client, held.provider]).toEqual([tools.client, tools.provider]);
 });
 
-test("a tool and a model find their run where the async context was lost", async () => {
-  const runId = newRunId();
-  const work = async () => {
-    const hold = holdOn(current() as Port, { streams: false });
-    let calls = 0;
-    const tools = holdTools(
-      { note: { execute: async () => `noted in ${current()?.runId}, ${++calls}` } },
-      () => hold,
-    );
-    return outside.runInAsyncScope(() => tools.note?.execute?.({}, { toolCallId: "call_1" }));
+describe("bound to a call, a tool and a model belong to its lane", () => {
+  const [version] = versions;
+  const bound = async (call: (hold: Hold) => unknown) => {
+    const runId = newRunId();
+    await here().run(runId, async () => void (await call(holdOn(current() as Port, { streams: false }))));
+    const entries = await here().entries(runId);
+    return entries.flatMap((entry) => (entry.kind === "observation" ? [entry.step] : []));
   };
-  expect(await here().run(runId, work)).toBe(`noted in ${runId}, 1`);
+  const note = (hold: Hold) => {
+    const tools = holdTools({ note: { execute: async () => current()?.runId } }, () => hold);
+    return tools.note?.execute?.({}, { toolCallId: "call_1" });
+  };
+  const ask = (hold: Hold) => {
+    const { model: scripted } = model(version as Version, { text: "hello" });
+    return holdModel(scripted, hold).doGenerate({ prompt: [{ role: "user", content: [] }] });
+  };
+
+  test.each([
+    ["where the async context was lost", (_: Hold, call: () => unknown) => outside.runInAsyncScope(call)],
+    [
+      "where they are called in a deeper one",
+      ({ port }: Hold, call: () => unknown) => port.lane("deeper", call),
+    ],
+  ])("%s", async (_, from) => {
+    expect(await bound((hold) => from(hold, () => note(hold)))).toEqual(["note#0"]);
+    expect(await bound((hold) => from(hold, () => ask(hold)))).toEqual(["model#0"]);
+  });
 });

@@ -47,6 +47,7 @@ describe.each(versions)("$name", (version) => {
         model: scripted.model,
         tools,
         stopWhen: stepCount(ai, 9),
+        onError() {},
         onStepFinish: tell("onStepFinish"),
       };
       const work = () =>

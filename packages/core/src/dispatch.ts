@@ -215,6 +215,8 @@ export class Dispatch<T> implements Live<T> {
     const idleMs = this.#terms.timeoutMs ?? IDLE_TRANSACTION_MS;
     const tx = await this.#host.unlessStopped(this.#host.transaction(idleMs));
     this.#body = this.#body.with(tx.client);
+    // A run that stops ends its transaction: the tool may never come back to say so.
+    this.#host.session.signal.addEventListener("abort", () => void tx.rollback(), { once: true });
     const tried = await this.#try(work);
     let encoded: Encoded;
     try {

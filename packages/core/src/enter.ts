@@ -75,7 +75,7 @@ export async function enterRun(entering: Entering): Promise<Entered> {
       }
     }
     const sight = { epoch: head.epoch, beats: gone?.beats ?? null, gone: gone !== undefined, mine };
-    const taken = await takeLease(db, head, me(), afterWhat(head), sight);
+    const taken = await takeLease(db, head, me(), mine ? "handover" : afterWhat(head), sight);
     if (!taken) {
       await pause(LOOK_MS);
       continue;
@@ -89,7 +89,16 @@ export async function enterRun(entering: Entering): Promise<Entered> {
       const { lease, at } = created;
       const entries: Entry[] = [
         { ...start, runId, seq: 1, epoch: 0, at },
-        { kind: "takeover", worker: heart.name, after: "start", runId, seq: 2, epoch: 1, at },
+        {
+          kind: "takeover",
+          worker: heart.name,
+          number: heart.number,
+          after: "start",
+          runId,
+          seq: 2,
+          epoch: 1,
+          at,
+        },
       ];
       return { lease, entries };
     }

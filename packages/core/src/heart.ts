@@ -10,7 +10,7 @@ import { unavailable } from "./store/pg.ts";
 import { version } from "./version.ts";
 
 /** The main loop may stand still for so many times to live before its worker is given up for wedged. */
-const WEDGED_AFTER_LEASES = 4;
+export const WEDGED_AFTER_LEASES = 4;
 /** How long a first connection of the heartbeat may take. */
 const FIRST_BEAT_MS = 15_000;
 

@@ -105,7 +105,13 @@ async function keepAlive(client: pg.Client, isLost: () => boolean): Promise<void
       // beat says that there is none, and the time to live alone decides.
       if (!pooled && lockedIn === undefined) lockedIn = await lockWorker(db, worker);
       const leases = await beat(db, worker, leaseSeconds, lockedIn);
-      if (!leases) throw new Error(`the row of worker ${worker} is gone`);
+      if (!leases) {
+        // Somebody deleted the row, and with it what every lease of this worker rests on. It begins anew as another one.
+        pulse.lapse();
+        const gone = worker;
+        worker = undefined;
+        throw new Error(`the row of worker ${gone} is gone`);
+      }
       if (pulse.isOver()) pulse.lapse();
       pulse.renewed(sent, sentWall, leaseMs);
       pulse.locked = true;

@@ -65,6 +65,16 @@ interface Active {
   readonly agent: string | null;
 }
 
+const OPTIONS = new Set<string>([
+  "database",
+  "migrate",
+  "tools",
+  "drift",
+  "leaseSeconds",
+  "graceSeconds",
+  "outsideRun",
+] satisfies (keyof HoldfastOptions)[]);
+
 /** The longest run id, in characters: it is an index key. */
 const LONGEST_ID = 512;
 /**
@@ -107,6 +117,9 @@ export class Holdfast {
       graceSeconds = 1,
       outsideRun = "pass",
     } = options;
+    for (const option of Object.keys(options)) {
+      check(option, OPTIONS.has(option), `is no option; there are ${[...OPTIONS].join(", ")}`);
+    }
     checkTools(tools);
     check("drift", drift === "accept" || drift === "fail", 'must be "accept" or "fail"');
     check("leaseSeconds", leaseSeconds >= 1 && leaseSeconds <= 3600, "must be from 1 to 3600");
@@ -277,6 +290,7 @@ export class Holdfast {
     try {
       value = (await Promise.race([work(), session.stopped])) as T;
       await session.settled();
+      await session.settleDoubts();
     } catch (error) {
       throw await this.#failed(session, error);
     }

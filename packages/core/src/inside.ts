@@ -53,8 +53,11 @@ export async function step<T>(
 /** A step that is never done again on its own, for callbacks that must not run a second time on a replay. */
 export const once = <T>(name: string, work: () => T | PromiseLike<T>): Promise<T> => step(name, work);
 
-/** The time, by this process' clock, the first time it was asked for: a replay gets the same. */
-export const now = (): Date => inRun("now()").value("now", () => new Date());
+/** The time, by the database's clock, the first time it was asked for: a replay gets the same. */
+export function now(): Date {
+  const { scope, value } = inRun("now()");
+  return value("now", () => scope.session.time);
+}
 
 /** A random UUID (v4): a replay gets the same. */
 export const randomUUID = (): string => inRun("randomUUID()").value("randomUUID", newUUID);

@@ -33,6 +33,8 @@ export class Parking {
   /** Lanes in which a call waits to begin: what was called around them cannot settle. */
   readonly #held = new Map<object, Lane>();
   #under: Promise<void> | undefined;
+  /** From now on calls are held: those of the turn in which parking began have got going. */
+  #closed = false;
   #changed = Promise.withResolvers<void>();
 
   constructor(session: Parkable) {
@@ -57,9 +59,9 @@ export class Parking {
 
   /** Pending while the run parks. A call that is begun then goes on only if the run does not park after all. */
   async mayBegin(lane: Lane): Promise<void> {
-    if (this.#under === undefined) return;
+    if (!this.#closed) return;
     await this.#hold(lane, async () => {
-      while (this.#under !== undefined) await this.#under;
+      while (this.#closed) await this.#under;
     });
   }
 
@@ -67,9 +69,7 @@ export class Parking {
   async wait(lane: Lane, step: string, waitingOn: WaitingOn): Promise<void> {
     const settled = Promise.withResolvers<void>();
     this.#waiting.add({ step, waitingOn, settled: settled.resolve });
-    this.#under ??= this.#park().finally(() => {
-      this.#under = undefined;
-    });
+    this.#under ??= this.#park().finally(() => this.#reopen());
     await this.#hold(lane, () => settled.promise);
   }
 
@@ -84,16 +84,21 @@ export class Parking {
 
   /** Begins no new call, and gives those that are under way so long to settle. */
   async wind(boundMs: number): Promise<void> {
-    this.#under ??= this.#settle(boundMs).finally(() => {
-      this.#under = undefined;
-    });
+    this.#closed = true;
+    this.#under ??= this.#settle(boundMs).finally(() => this.#reopen());
     await this.#under;
+  }
+
+  #reopen(): void {
+    this.#under = undefined;
+    this.#closed = false;
   }
 
   async #park(): Promise<void> {
     try {
       // Siblings that are called in the same turn get going first, and then have their time to settle.
       await nextTurn();
+      this.#closed = true;
       await this.#settle(SETTLE_MS);
       for (;;) {
         this.recheck();

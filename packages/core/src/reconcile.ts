@@ -1,15 +1,19 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { decode, encode } from "./codec.ts";
+import { WEDGED_AFTER_LEASES } from "./heart.ts";
 import type { Entry, Intent, Resolution } from "./ledger/entry.ts";
 import type { Reconciled, ToolSettings } from "./settings.ts";
 import type { Queryable } from "./store/database.ts";
 
-/** How long a call may take that has no time limit, before "not done" is believed to stay so. */
-const ASSUMED_CALL_MS = 60_000;
 /** How long a tool may take to say what became of a call. */
 const ASKING_MS = 30_000;
 
-const AGE = /* sql */ `select extract(epoch from now() - $1::timestamptz)::float8 * 1000 as ms`;
+// Until when could the call still go out? As long as the lease of the worker that intended it was good, and for a worker
+// that lives on, until its loop must have turned once. Then its time limit runs.
+const LEFT = /* sql */ `
+select extract(epoch from least(coalesce((select until from holdfast.workers where worker = $2), $1::timestamptz),
+                                $1::timestamptz + make_interval(secs => $3))
+                          + make_interval(secs => $4) - now())::float8 * 1000 as ms`;
 
 /**
  * Asks the tool what became of a call in doubt. Undefined: it does not know, and a person has to say. "Not done" is
@@ -18,34 +22,38 @@ const AGE = /* sql */ `select extract(epoch from now() - $1::timestamptz)::float
  */
 export async function reconcile(
   db: Queryable,
-  { reconcile, timeoutMs = ASSUMED_CALL_MS }: ToolSettings,
-  intent: Entry<Intent>,
+  { reconcile, timeoutMs = 0 }: ToolSettings,
+  { intent, worker }: { intent: Entry<Intent>; worker: number | undefined },
   { leaseSeconds, signal }: { leaseSeconds: number; signal: AbortSignal },
 ): Promise<Resolution | undefined> {
   if (!reconcile) return undefined;
   const input = (intent.value === undefined ? undefined : decode(intent.value)) as never;
+  const { step, key, at } = intent;
   for (;;) {
-    const said = await asked(reconcile({ key: intent.key, input }), signal);
-    const { step } = intent;
+    const said = await asked(() => reconcile({ key, input }), signal);
     if (typeof said === "object" && said !== null && "done" in said) {
       return { kind: "resolution", step, happened: true, by: "reconcile", value: encode(said.done) };
     }
     if (said !== "notDone") return undefined;
-    const { rows } = await db.query<{ ms: number }>(AGE, [intent.at]);
-    const leftMs = Math.max(leaseSeconds * 1000, timeoutMs) - (rows[0]?.ms ?? 0);
+    const stall = leaseSeconds * WEDGED_AFTER_LEASES;
+    const { rows } = await db.query<{ ms: number }>(LEFT, [at, worker ?? null, stall, timeoutMs / 1000]);
+    const leftMs = rows[0]?.ms ?? 0;
     if (leftMs <= 0) return { kind: "resolution", step, happened: false, by: "reconcile" };
     await pause(leftMs + 1, undefined, { signal });
   }
 }
 
 /** An answer that does not come, or is an error, is no answer. */
-async function asked(answer: Reconciled | PromiseLike<Reconciled>, signal: AbortSignal): Promise<Reconciled> {
+async function asked(
+  ask: () => Reconciled | PromiseLike<Reconciled>,
+  signal: AbortSignal,
+): Promise<Reconciled> {
   const bound = AbortSignal.any([signal, AbortSignal.timeout(ASKING_MS)]);
   const over = new Promise<Reconciled>((resolve) => {
     bound.addEventListener("abort", () => resolve("unknown"), { once: true });
   });
   try {
-    return await Promise.race([answer, over]);
+    return await Promise.race([ask(), over]);
   } catch {
     return "unknown";
   }

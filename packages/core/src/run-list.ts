@@ -53,6 +53,9 @@ export interface RunList {
 }
 
 const LARGEST_PAGE = 500;
+/** As Postgres writes a timestamptz: an instant that it reads as well. */
+const INSTANT =
+  /^\d{4}-(0\d|1[0-2])-([0-2]\d|3[01]) ([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?[+-]\d\d(:\d\d){0,2}$/;
 
 export function runsOn(database: () => Promise<Database>): RunList {
   return {
@@ -113,8 +116,8 @@ const writeCursor = (createdAt: string, run: string) =>
 function readCursor(cursor: string): { createdAt: string; run: string } {
   try {
     const [createdAt, run] = JSON.parse(Buffer.from(cursor, "base64url").toString()) as unknown[];
-    if (typeof createdAt === "string" && typeof run === "string" && /^\d{1,18}$/.test(run))
-      return { createdAt, run };
+    const isInstant = typeof createdAt === "string" && INSTANT.test(createdAt);
+    if (isInstant && typeof run === "string" && /^\d{1,18}$/.test(run)) return { createdAt, run };
   } catch {
     // falls through: it is none of ours
   }

@@ -9,6 +9,7 @@ const scopes = scopeStorage();
 export interface Execution {
   readonly runId: string;
   readonly signal: AbortSignal;
+  readonly time: Date;
   /** The scope that the run was started in. */
   readonly parent: Scope | undefined;
   begin<T>(lane: Lane, call: Call<T>): Promise<Begun<T>>;

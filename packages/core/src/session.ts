@@ -81,6 +81,8 @@ export class Session implements Execution {
   #writer: RunWriter | undefined;
   #unlisten = () => {};
   #ended = false;
+  /** How far the database's clock is ahead of this process', in milliseconds. */
+  #aheadMs = 0;
 
   constructor(runId: string, settings: RunSettings) {
     this.runId = runId;
@@ -184,6 +186,11 @@ export class Session implements Execution {
     }
   }
 
+  /** The time, by the database's clock as far as this process knows it. */
+  get time(): Date {
+    return new Date(Date.now() + this.#aheadMs);
+  }
+
   /** Begins no new call, lets those settle that are under way, within a bound, and then stops. */
   async wind(error: unknown, boundMs: number): Promise<void> {
     await this.#parking.wind(boundMs);
@@ -196,6 +203,20 @@ export class Session implements Execution {
       if (this.#stopError) throw this.#stopError.error;
       if (this.#open.size === 0 && this.#kept.size === 0 && this.#parking.isQuiet) return;
       await Promise.race([this.#parking.changed(), this.stopped]);
+    }
+  }
+
+  /**
+   * A call that was aborted may have happened: a run whose work went on all the same does not end with that open. Parks
+   * it until every doubt is settled, or resolves at once where there is none.
+   */
+  async settleDoubts(): Promise<void> {
+    const writer = must(this.#writer, "the owner's writer");
+    await writer.flush();
+    for (const { key, at } of doubtsOf(this.#run, true)) {
+      const why = "the call was aborted, and may have happened";
+      if (at === "intended") writer.say({ kind: "doubt", step: key, why });
+      await Promise.race([this.#parking.wait(this.root.at, key, "doubt"), this.stopped]);
     }
   }
 
@@ -218,6 +239,8 @@ export class Session implements Execution {
   #own(owner: Owner): void {
     const { means, lease, lapses } = owner;
     this.#owner = owner;
+    const taken = this.#run.takeover?.at.getTime();
+    if (taken !== undefined) this.#aheadMs = taken - Date.now();
     this.#writer = new RunWriter(means, lease, this.#run, {
       outside: () => this.#parking.recheck(),
       error: (error) => this.stop(error),
@@ -311,7 +334,8 @@ export class Session implements Execution {
     const writer = this.#writerOr(key);
     const { leaseSeconds } = this.#settings;
     const means = must(this.#owner, "the owner of a run that is written").means;
-    const resolution = await reconcile(means.db, settings, intent, { leaseSeconds, signal: this.signal });
+    const left = { intent, worker: this.#run.workers.get(intent.epoch) };
+    const resolution = await reconcile(means.db, settings, left, { leaseSeconds, signal: this.signal });
     if (resolution) {
       writer.say(resolution);
       await writer.flush();
@@ -329,6 +353,10 @@ export class Session implements Execution {
     const writer = this.#writerOr(key);
     const course = must(this.#course, "the course of an open run");
     const mark = { parallel: false };
+    if (row && row.open.size > 0 && call.kind === "step" && call.input === undefined) {
+      const why = "runs side by side with another step of its name: give each an input, or a name of its own";
+      throw new HoldfastError("INVALID_ARGUMENT", { argument: `step("${call.name}")`, why });
+    }
     if (row) enterRow(row.open, mark);
     const done = Promise.withResolvers<void>();
     this.#open.set(key, done.promise);
@@ -340,23 +368,26 @@ export class Session implements Execution {
     };
 
     const idempotencyKey = idempotencyKeyOf(this.runId, key);
+    let intended = false;
     try {
       const isNew = !this.#run.steps.has(key);
       course.consume(lane, key);
+      await this.#mayDispatch();
       if (terms.effect !== undefined) {
         if (isNew && terms.effect !== "read") course.refuseBesideUnconsumed(lane, call.name, located);
         writer.say(this.#intent(found, terms.effect, idempotencyKey, mark.parallel));
         // A call goes out only once its intent, and all that came before it, is durable.
         await writer.flush();
+        intended = true;
+        await this.#mayDispatch();
       }
-      await this.#mayDispatch();
+      if (this.#stopError) throw this.#stopError.error;
     } catch (error) {
+      // Intended, but it did not go out, and never will from here: that much is certain, if it can still be written.
+      const comment = "the call did not go out";
+      if (intended) writer.say({ kind: "resolution", step: key, happened: false, by: "holdfast", comment });
       close();
       throw error;
-    }
-    if (this.#stopError) {
-      close();
-      return never();
     }
     const again = () => this.#unlessControlFlow(() => this.#plan(found));
     return new Dispatch(this.#host(key), lane, call, located, { idempotencyKey, terms, mark, close, again });
@@ -417,7 +448,7 @@ export class Session implements Execution {
       writer.skip();
       return true;
     }
-    await writer.catchUp(Number.MAX_SAFE_INTEGER);
+    await writer.catchUp(Number.POSITIVE_INFINITY);
     if (this.#run.epoch === lease.epoch) return false;
     throw new HoldfastError("FENCED", { runId: this.runId, epoch: lease.epoch, current: this.#run.epoch });
   }

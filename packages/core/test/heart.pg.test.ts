@@ -187,6 +187,65 @@ test("a lease that a worker holds in the database but not in memory is given bac
   finish("done");
 });
 
+test("a run that is being taken is not given back, however long its ledger takes to read", async () => {
+  const id = newId();
+  const holdfast = await open({ leaseSeconds: 1 });
+  await holdfast.run(id, () => Promise.reject(new Error("no"))).catch(() => {});
+  const before = await aLock();
+  await before.lock();
+  const running = holdfast.run(id, () => "value");
+  running.catch(() => {});
+  const [beforeTake, beforeReading] = [await aLock(), await aLock()];
+  await eventually(() => isWaiting("%insert into holdfast.runs%"));
+  await before.handOver(beforeTake);
+  await eventually(() => isWaiting("%retries     = r.retries%"));
+  await beforeTake.handOver(beforeReading);
+
+  const beats = (await leaseOf(id)).beats;
+  await eventually(async () => (await leaseOf(id)).beats > beats + 3);
+  const { status } = await leaseOf(id);
+  await beforeReading.release();
+  expect(status).toBe("running");
+  expect(await running).toBe("value");
+}, 15_000);
+
+/** The ledger's table, closed to all others: who wants it next waits in line. */
+async function aLock() {
+  const session = await opened.session();
+  const lock = () => session.query("begin; lock table holdfast.entries in access exclusive mode");
+  const release = () => session.query("rollback");
+  return {
+    lock,
+    release,
+    /** Whoever waits in front of the next gets its turn in between. */
+    handOver: async (next: { lock(): Promise<unknown>; isWaiting(): Promise<boolean> }) => {
+      const locked = next.lock();
+      await eventually(next.isWaiting);
+      await release();
+      await locked;
+    },
+    isWaiting: async () => {
+      const pid = (session as unknown as { processID: number }).processID;
+      return (await sql("select from pg_locks where pid = $1 and not granted", [pid])).length > 0;
+    },
+  };
+}
+
+async function isWaiting(like: string): Promise<boolean> {
+  const waiting =
+    "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+  return (await sql(`${waiting} and query like $1`, [like])).length > 0;
+}
+
+async function leaseOf(id: string): Promise<{ status: string; beats: number }> {
+  const [row] = await sql<{ status: string; beats: number }>(
+    `select r.status, (select max(beats)::int from holdfast.workers where until < now() + interval '2 seconds') as beats
+       from holdfast.runs r where r.run_id = $1`,
+    [id],
+  );
+  return row ?? { status: "none", beats: 0 };
+}
+
 /** Another Holdfast that has its worker, and waits for the run. */
 async function waitingFor(id: string, work: () => unknown) {
   const other = await open();

@@ -1,4 +1,5 @@
-import { describe, expect, test } from "vitest";
+import pg from "pg";
+import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { giveBack, noticeDead, park, type Sight, takeLease } from "../src/store/lease.ts";
 import { append, type Lease } from "../src/store/ledger.ts";
 import { writeOutside } from "../src/store/outside.ts";
@@ -129,9 +130,10 @@ describe("a run is taken", () => {
 });
 
 describe("a run whose owner's time is not over is taken from it", () => {
-  test("once its session lock is gone", async () => {
+  test("once its session lock is gone, whoever else holds one", async () => {
     const owner = await aWorker(store);
     const session = await lockIn(store, owner);
+    await lockIn(store, await aWorker(store));
     const lease = await aRun(store, owner);
     await endSession(store, session);
     expect((await headOf(store, lease)).owner).toMatchObject({ alive: true, gone: true });
@@ -181,13 +183,15 @@ describe("a run whose owner's time is not over is taken from it", () => {
     expect(await take(lease, await aWorker(store), await seenGone(lease))).toBeUndefined();
   });
 
-  test("not because a lock of the same number is held in another database, nor kept by one", async () => {
+  test("once its lock is gone here, though one of the same number is held in another database", async () => {
     const owner = await aWorker(store);
     const session = await lockIn(store, owner);
     const lease = await aRun(store, owner);
+    const elsewhere = new pg.Client({ connectionString: inject("databaseUrl") });
+    await elsewhere.connect();
+    onTestFinished(() => elsewhere.end());
+    await elsewhere.query("select pg_advisory_lock_shared(1214669921, $1)", [owner.number]);
     await endSession(store, session);
-    const other = await aWorker(store);
-    await lockIn(store, other);
     expect((await headOf(store, lease)).owner).toMatchObject({ gone: true });
   });
 });
@@ -245,6 +249,14 @@ describe("a run parks", () => {
     await takeOver(store, lease, worker);
     expect(await park(store.db, { lease, number: 1 }, 3, "doubt")).toBe(false);
     expect(await headOf(store, lease)).toMatchObject({ status: "running", epoch: 2 });
+  });
+
+  test("not by somebody it was taken from, though its taker has parked it as well", async () => {
+    const worker = await aWorker(store);
+    const lease = await aRun(store, worker);
+    const taken = await takeOver(store, lease, worker);
+    expect(await park(store.db, { lease: taken, number: 1 }, 3, "doubt")).toBe(true);
+    expect(await park(store.db, { lease, number: 1 }, 2, "doubt")).toBe(false);
   });
 
   test("not while an append of its own is still to land", async () => {

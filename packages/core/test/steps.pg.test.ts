@@ -4,7 +4,7 @@ import { must } from "../src/must.ts";
 import { counter, forever, useHoldfast } from "./opened.ts";
 import { newId } from "./store.ts";
 
-const { open, interruptRun, leaveRun } = useHoldfast();
+const { open, interruptRun, leaveRun, session } = useHoldfast();
 
 const port = (): Port => must(current(), "a run");
 
@@ -187,16 +187,32 @@ describe("an effect", () => {
     expect(calls).toEqual([]);
   });
 
-  test("is on record as intended before it is called", async () => {
-    const [id, holdfast] = [newId(), await open()];
-    await holdfast.run(id, () =>
-      once("wire", async () => {
-        const entries = await (await open()).entries(id);
-        expect(entries.at(-1)).toMatchObject({ kind: "intent", step: "wire#0", effect: "once" });
-      }),
-    );
-    expect((await holdfast.entries(id)).at(-2)).toMatchObject({ kind: "observation", ok: true });
-  });
+  test.each(["once", "idempotent"] as const)(
+    "that is %s does not go out before its intent is on record",
+    async (effect) => {
+      const [id, holdfast] = [newId(), await open()];
+      const [underWay, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      const { calls, does } = counter();
+      const running = holdfast.run(id, async () => {
+        underWay.resolve();
+        await goOn.promise;
+        return await step("wire", does("wire", "sent"), { effect });
+      });
+      await underWay.promise;
+      const holder = await session();
+      await holder.query("begin");
+      await holder.query("select from holdfast.runs where run_id = $1 for update", [id]);
+      goOn.resolve();
+      await holdfast.run(newId(), () => once("wire", () => "sent by another run, meanwhile"));
+      expect(calls).toEqual([]);
+      await holder.query("commit");
+      expect(await running).toBe("sent");
+      expect((await holdfast.entries(id)).slice(2, 4)).toMatchObject([
+        { kind: "intent", step: "wire#0", effect },
+        { kind: "observation", step: "wire#0", ok: true },
+      ]);
+    },
+  );
 });
 
 describe("a tool call", () => {

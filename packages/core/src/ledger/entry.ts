@@ -59,6 +59,7 @@ export type After = "start" | "crash" | "wait" | "retry" | "handover";
 export interface Takeover {
   readonly kind: "takeover";
   readonly worker: string; // host:pid, for people
+  readonly number?: number | undefined; // the worker's; none where the run was only found without an owner
   readonly after: After;
 }
 

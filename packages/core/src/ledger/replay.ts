@@ -46,6 +46,8 @@ export interface Run {
   epoch: number;
   start: Entry<Start> | undefined;
   takeover: Entry<Takeover> | undefined;
+  /** Who worked in which epoch. */
+  readonly workers: Map<number, number | undefined>;
   outcome: Entry<Outcome> | undefined;
   readonly steps: Map<string, Step>;
   /** Places by lane and name: `placesOf(run, lane, name)` reads it. */
@@ -62,6 +64,7 @@ export function replay(entries: Iterable<Entry>): Run {
     epoch: 0,
     start: undefined,
     takeover: undefined,
+    workers: new Map(),
     outcome: undefined,
     steps: new Map(),
     places: new Map(),
@@ -77,6 +80,7 @@ export function advance(run: Run, entry: Entry): void {
   if (entry.seq !== run.seq + 1) throw corrupt(entry, `it follows entry ${run.seq}`);
   if (entry.epoch < run.epoch) throw corrupt(entry, `its epoch ${entry.epoch} is over since ${run.epoch}`);
   run.seq = entry.seq;
+  run.epoch = entry.epoch;
 
   switch (entry.kind) {
     case "start":
@@ -84,8 +88,8 @@ export function advance(run: Run, entry: Entry): void {
       run.start = entry;
       break;
     case "takeover":
-      run.epoch = entry.epoch;
       run.takeover = entry;
+      run.workers.set(entry.epoch, entry.number);
       run.outcome = undefined;
       if (entry.after === "crash") run.attempts.crashes++;
       if (entry.after === "retry") run.attempts.retries++;

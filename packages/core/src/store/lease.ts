@@ -70,7 +70,7 @@ export async function takeLease(
   after: After,
   { epoch, beats, gone, mine }: Sight,
 ): Promise<Taken | undefined> {
-  const takeover: Takeover = { kind: "takeover", worker: name, after };
+  const takeover: Takeover = { kind: "takeover", worker: name, number, after };
   const { rows } = await db.query<{ seq: number; epoch: number }>(TAKE, [
     run,
     number,

@@ -160,15 +160,23 @@ select seq, epoch, at, kind, step, body, value
  order by seq
  limit $3`;
 
-/** The entries of a run after `after`, at most `limit` of them, in order. */
+/** Entries that are read in one statement. */
+const PAGE = 10_000;
+
+/** The entries of a run after `after`, in order: all of them, or at most `limit`. */
 export async function readEntries(
   db: Queryable,
   { run, runId }: Pick<Lease, "run" | "runId">,
   after = 0,
-  limit = 100_000,
+  limit = Number.POSITIVE_INFINITY,
 ): Promise<Entry[]> {
-  const { rows } = await db.query<EntryRow>(READ, [run, after, limit]);
-  return rows.map((row) => entryOf(runId, row));
+  const entries: Entry[] = [];
+  for (;;) {
+    const page = Math.min(PAGE, limit - entries.length);
+    const { rows } = await db.query<EntryRow>(READ, [run, entries.at(-1)?.seq ?? after, page]);
+    for (const row of rows) entries.push(entryOf(runId, row));
+    if (rows.length < page || entries.length >= limit) return entries;
+  }
 }
 
 interface EntryRow {

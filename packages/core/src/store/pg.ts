@@ -39,7 +39,13 @@ export function fromPg(
       ? { name: nameOf(text), text, values: values as unknown[] }
       : { text, values: values as unknown[] };
   const on = (client: Pick<pg.Pool, "query">): Queryable => ({
-    query: (text, values) => client.query(statement(text, values)) as never,
+    query: async (text, values) => {
+      try {
+        return (await client.query(statement(text, values))) as never;
+      } catch (error) {
+        throw (error as { code?: unknown }).code === "42501" ? unavailable(error) : error; // insufficient_privilege
+      }
+    },
     script: async (text) => {
       await client.query(text);
     },

@@ -31,7 +31,7 @@ export async function createInline(
   inputDigest: string | undefined,
   { number, name }: { number: number; name: string },
 ): Promise<{ lease: Lease; at: Date } | undefined> {
-  const takeover: Takeover = { kind: "takeover", worker: name, after: "start" };
+  const takeover: Takeover = { kind: "takeover", worker: name, number, after: "start" };
   const { body, value } = rowOf(start);
   const { rows } = await db.query<{ run: string; at: Date }>(CREATE, [
     runId,
