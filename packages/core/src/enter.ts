@@ -23,6 +23,8 @@ export interface Entering {
   /** A dead owner's lock must have been seen gone for so long. */
   readonly graceSeconds: number;
   readonly isClosed: () => boolean;
+  /** Called with the run's number before it is asked for: from then on a lease on it is not one that was lost. */
+  readonly onTaking: (run: string) => void;
 }
 
 export type Entered =
@@ -75,6 +77,7 @@ export async function enterRun(entering: Entering): Promise<Entered> {
       }
     }
     const sight = { epoch: head.epoch, beats: gone?.beats ?? null, gone: gone !== undefined, mine };
+    entering.onTaking(head.run);
     const taken = await takeLease(db, head, me(), mine ? "handover" : afterWhat(head), sight);
     if (!taken) {
       await pause(LOOK_MS);

@@ -250,6 +250,10 @@ export class Holdfast {
       const heart = await this.#beating(db);
       const graceSeconds = must(this.#options.graceSeconds, "graceSeconds");
       const isClosed = () => this.#closing !== undefined;
+      const onTaking = (taking: string) => {
+        run = taking;
+        this.#held.add(taking);
+      };
       const entered = await enterRun({
         db,
         heart,
@@ -259,6 +263,7 @@ export class Holdfast {
         onLeased,
         graceSeconds,
         isClosed,
+        onTaking,
       });
       if (entered.at === "finished") {
         const { outcome } = replay(entered.entries);

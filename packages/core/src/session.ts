@@ -237,7 +237,7 @@ export class Session implements Execution {
   }
 
   #own(owner: Owner): void {
-    const { means, lease, lapses } = owner;
+    const { means, lease } = owner;
     this.#owner = owner;
     const taken = this.#run.takeover?.at.getTime();
     if (taken !== undefined) this.#aheadMs = taken - Date.now();
@@ -248,7 +248,7 @@ export class Session implements Execution {
     if (this.#run.takeover?.after === "retry") this.#setAside(resampledSteps(this.#run));
     // A worker that could not renew in time stops itself first: nothing that it begins now would be its own.
     this.#unlisten = means.heart.onLapse(() => {
-      if (means.heart.mayCall(lapses) === "lapsed") this.stop(lapsed(this.runId));
+      if (this.#isLapsed()) this.stop(lapsed(this.runId));
     });
   }
 
@@ -372,7 +372,7 @@ export class Session implements Execution {
     try {
       const isNew = !this.#run.steps.has(key);
       course.consume(lane, key);
-      await this.#mayDispatch();
+      if (this.#isLapsed()) throw lapsed(this.runId);
       if (terms.effect !== undefined) {
         if (isNew && terms.effect !== "read") course.refuseBesideUnconsumed(lane, call.name, located);
         writer.say(this.#intent(found, terms.effect, idempotencyKey, mark.parallel));
@@ -430,6 +430,11 @@ export class Session implements Execution {
       if (may === "lapsed") throw lapsed(this.runId);
       await means.heart.changed(100);
     }
+  }
+
+  #isLapsed(): boolean {
+    const owner = this.#owner;
+    return owner !== undefined && owner.means.heart.mayCall(owner.lapses) === "lapsed";
   }
 
   async #park(waitingOn: WaitingOn): Promise<boolean> {

@@ -237,10 +237,12 @@ async function isWaiting(like: string): Promise<boolean> {
   return (await sql(`${waiting} and query like $1`, [like])).length > 0;
 }
 
+/** Where the run is, and how often the worker that was last registered has beaten. */
 async function leaseOf(id: string): Promise<{ status: string; beats: number }> {
   const [row] = await sql<{ status: string; beats: number }>(
-    `select r.status, (select max(beats)::int from holdfast.workers where until < now() + interval '2 seconds') as beats
-       from holdfast.runs r where r.run_id = $1`,
+    `select status, (select beats::int from holdfast.workers order by worker desc limit 1) as beats
+       from holdfast.runs
+      where run_id = $1`,
     [id],
   );
   return row ?? { status: "none", beats: 0 };

@@ -13,15 +13,15 @@ const SECONDS_MAX = 90;
 const SERVER_STOPS_MS_MAX = 30_000;
 
 exports.demo = async function demo(packages, program) {
-  process.on("unhandledRejection", (error) => {
-    throw error;
-  });
-  if (process.env.CRASH_WORLD_URL) await work(packages);
+  if (process.send) await work(packages);
   else await conduct(packages, program);
 };
 
 async function conduct({ core, embedded }, program) {
-  const late = setTimeout(() => assert.fail(`not finished within ${SECONDS_MAX} seconds`), SECONDS_MAX * 1000);
+  const late = setTimeout(
+    () => assert.fail(`not finished within ${SECONDS_MAX} seconds`),
+    SECONDS_MAX * 1000,
+  );
   // The workers join this server by the name "embedded": its folder is .holdfast, where they run.
   const server = await embedded.startEmbeddedPostgres({ folder: ".holdfast" });
   const world = await startWorld();
@@ -70,6 +70,8 @@ async function conduct({ core, embedded }, program) {
 }
 
 async function work({ core, adapter, ai }) {
+  process.once("disconnect", () => process.exit(1)); // the conductor is gone: leave no orphan behind
+  process.channel.unref();
   const { generateText, tool, jsonSchema, isStepCount } = adapter.withDurability(ai);
   const hf = await core.openHoldfast({
     database: "embedded",
@@ -87,11 +89,15 @@ async function work({ core, adapter, ai }) {
   };
   const text = await hf.run(RUN, answer, { onLeased: "wait" });
   await hf.close();
-  await new Promise((sent) => process.send(text, sent));
-  process.disconnect();
+  process.send(text); // nothing is left now that would keep the process
 }
 
-const toolCall = { type: "tool-call", toolCallId: "call-1", toolName: "issue_refund", input: '{"cents":3900}' };
+const toolCall = {
+  type: "tool-call",
+  toolCallId: "call-1",
+  toolName: "issue_refund",
+  input: '{"cents":3900}',
+};
 const text = { type: "text", text: "Order 42 is refunded." };
 const count = { total: 10 };
 
@@ -127,7 +133,8 @@ async function startWorld() {
   const refunded = Promise.withResolvers();
   const server = createServer((request, response) => {
     paths.push(request.url);
-    if (request.url === "/refunds" && refunds.push(request.headers["idempotency-key"]) === 1) refunded.resolve();
+    if (request.url === "/refunds" && refunds.push(request.headers["idempotency-key"]) === 1)
+      refunded.resolve();
     else response.writeHead(200, { "content-type": "application/json" }).end('{"ok":true}');
   });
   server.listen(0, "127.0.0.1");
@@ -158,7 +165,6 @@ function isAlive(pid) {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    if (error.code === "EPERM") return true;
-    return false;
+    return error.code === "EPERM";
   }
 }
