@@ -27,7 +27,8 @@ try {
     for (const program of own) run(project, program, packed);
   }
 } finally {
-  rmSync(folder, { recursive: true });
+  // A program that failed may have left an embedded server behind, which is about to stop by itself.
+  rmSync(folder, { recursive: true, maxRetries: 20 });
 }
 
 function install(

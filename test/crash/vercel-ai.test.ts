@@ -83,6 +83,7 @@ async function killInStep2(
   await Promise.race([arrived, first.says("value")]);
   if (durable) await observed(runId, "step1");
   await first.kill("SIGKILL");
+  expect(await first.exited()).toMatchObject({ signal: "SIGKILL" });
 }
 
 async function observed(runId: string, tool: string): Promise<void> {
@@ -158,7 +159,11 @@ describe.concurrent.each(majors)("ai %i", (major) => {
       const happened = { done: "step2, says Ana" };
       await hf.doubts.resolve(run.runId, step, { happened }, { by: "ana" });
       const { value } = await run.start().says("value");
-      expect(value).toMatchObject({ outputs: [done("step1"), happened, done("step3")] });
+      expect(value).toEqual({
+        text: "All three steps are done.",
+        outputs: [done("step1"), happened, done("step3")],
+        totalTokens: 120 * script.length,
+      });
       expect(run.asked()).toEqual(turnsOf(script));
       expect(run.tools().toSorted()).toEqual(["step1", "step2", "step3"]);
     },

@@ -1,8 +1,11 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Live, Port } from "@holdfast/core";
 import { expect, test } from "vitest";
 import { emittedBy, missing, usageOf } from "../src/answer.ts";
+import { holdOn } from "../src/hold.ts";
 import type { Part } from "../src/language-model.ts";
 import { replay } from "../src/stream.ts";
-import { join } from "../src/tape.ts";
+import { join, type Recording, Tape } from "../src/tape.ts";
 
 const joined = (...parts: Part[]): Part[] => {
   const all: Part[] = [];
@@ -81,4 +84,22 @@ test("only what the provider left out of an answer's metadata is made up", () =>
   expect(missing({ id: "r1", timestamp, modelId: "m" }, "other")).toEqual({});
   expect(missing({ id: "r1", timestamp }, "m")).toEqual({ modelId: "m" });
   expect(missing({}, "m")).toEqual({ id: expect.any(String), timestamp: expect.any(Date), modelId: "m" });
+});
+
+test("the finish is handed on, and early tools are let go, only once the whole is on record", async () => {
+  const recorded = Promise.withResolvers<void>();
+  const live = { commit: () => recorded.promise } as unknown as Live<Recording>;
+  const hold = holdOn({} as Port, { streams: true });
+  const tape = new Tape({ live, hold, rest: {}, modelId: "m" });
+  const happened: string[] = [];
+
+  await tape.take({ type: "tool-call", toolCallId: "c1", toolName: "look", input: "{}" });
+  const released = hold.answered.get("c1")?.then(() => happened.push("a tool is let go"));
+  const finished = tape.take({ type: "finish" }).then(() => happened.push("the finish is handed on"));
+  await nextTurn();
+  expect(happened).toEqual([]);
+
+  recorded.resolve();
+  await Promise.all([released, finished]);
+  expect(happened.toSorted()).toEqual(["a tool is let go", "the finish is handed on"]);
 });

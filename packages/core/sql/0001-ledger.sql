@@ -111,7 +111,7 @@ end $$;
 create function holdfast.refuse_change() returns trigger
   language plpgsql as $$
 begin
-  raise exception 'holdfast.entries is append-only' using errcode = 'HF001';
+  raise exception 'holdfast.% is append-only', tg_table_name using errcode = 'HF001';
 end $$;
 
 create trigger entries_append_only

@@ -57,7 +57,7 @@ export class Appender {
     let facts = 0;
     let n = 0;
     for (const { append } of this.#waiting) {
-      facts += append.facts.length;
+      facts += append.facts.length + (append.blobs?.length ?? 0);
       if (n > 0 && (n === MOST_RUNS || facts > MOST_FACTS)) break;
       n++;
     }

@@ -1,6 +1,7 @@
 import { HoldfastError } from "./errors.ts";
 import { digestOf } from "./json.ts";
 import type { Lane } from "./lane.ts";
+import type { KeptRequest } from "./ledger/entry.ts";
 import {
   businessKey,
   emittedKey,
@@ -13,6 +14,7 @@ import {
 } from "./ledger/key.ts";
 import { lanesOf, placesOf, type Run } from "./ledger/replay.ts";
 import { must } from "./must.ts";
+import { type Asked, CALLED, WHOLE } from "./request.ts";
 import type { Call, EmittedCall } from "./step/call.ts";
 import { matchLane, matchPlace } from "./step/match.ts";
 
@@ -22,8 +24,8 @@ export interface Located {
   readonly digest: string;
   /** What is asked, as the model wrote it where one did. */
   readonly input: unknown;
-  /** Short hashes of a model request's fields. */
-  readonly fields: Readonly<Record<string, string>> | undefined;
+  /** What a model is asked, as it is kept. */
+  readonly asked: Asked | undefined;
   /** The fields in which a model request differs from the one on record, which is used all the same. */
   readonly drift: readonly string[] | undefined;
   /** The tool named it by a business key. */
@@ -73,19 +75,18 @@ export class Course {
    * its emitter or a business key names it.
    */
   locate(lane: Lane, call: Call<never>, business?: string): Located {
-    const asked = this.#askedBy(lane, call);
-    const input = asked ? parsed(asked.call.input) : call.input;
-    const digests = call.kind === "model" ? digestsOf(call.name, input) : undefined;
-    const fields = digests && shortened(digests);
-    const digest = digestOf(digests ?? input);
+    const emitted = this.#askedBy(lane, call);
+    const input = emitted ? parsed(emitted.call.input) : call.input;
+    const asked = call.kind === "model" ? lane.requests.ask(requestOf(call)) : undefined;
+    const digest = asked?.digest ?? digestOf(input);
     const path = this.#bind(lane, digest);
     if (business !== undefined) {
       const key = businessKey(call.name, business);
-      return { key, digest, input, fields, drift: undefined, row: undefined, business: true };
+      return { key, digest, input, asked, drift: undefined, row: undefined, business: true };
     }
-    if (asked) {
-      const key = emittedKey(asked.model, call.name, asked.call.id);
-      return { key, digest, input, fields, drift: undefined, row: undefined };
+    if (emitted) {
+      const key = emittedKey(emitted.model, call.name, emitted.call.id);
+      return { key, digest, input, asked, drift: undefined, row: undefined };
     }
 
     const name = call.kind === "model" ? MODEL : rowName(call.name);
@@ -100,9 +101,9 @@ export class Course {
       throw this.diverged(key, "on record are other arguments");
     taken.add(match.n);
     const row = { taken, open, n: match.n };
-    if (match.at !== "drift") return { key, digest, input, fields, drift: undefined, row };
+    if (match.at !== "drift") return { key, digest, input, asked, drift: undefined, row };
     const was = must(this.#run.steps.get(key), "the record that was drifted from");
-    return { key, digest: was.digest, input, fields, drift: this.#differs(key, fields), row };
+    return { key, digest: was.digest, input, asked, drift: this.#differs(key, asked?.request), row };
   }
 
   /** The step is used: it cannot be meant again. `emitted` are the tool calls that a model's answer asks for. */
@@ -169,11 +170,11 @@ export class Course {
     return latest.find((one) => digestOf(parsed(one.call.input)) === digest) ?? latest[0];
   }
 
-  #differs(key: string, fields: Readonly<Record<string, string>> | undefined): string[] {
+  #differs(key: string, request: KeptRequest = {}): string[] {
     const step = this.#run.steps.get(key);
-    const was = (step?.at === "observed" ? step.observation.fields : undefined) ?? {};
-    const names = new Set([...Object.keys(was), ...Object.keys(fields ?? {})]);
-    return [...names].filter((name) => was[name] !== fields?.[name]);
+    const was = (step?.at === "observed" ? step.observation.request : undefined) ?? {};
+    const names = new Set([...Object.keys(was), ...Object.keys(request)]);
+    return [...names].filter((name) => JSON.stringify(was[name]) !== JSON.stringify(request[name]));
   }
 }
 
@@ -189,14 +190,8 @@ function parsed(input: unknown): unknown {
   }
 }
 
-/** A digest for each field of a model request: the request's is made of them, and a drift is named by them. */
-function digestsOf(name: string, request: unknown): Record<string, string> {
-  const digests: Record<string, string> = { model: digestOf(name) };
-  for (const [field, value] of Object.entries((request ?? {}) as Record<string, unknown>)) {
-    if (value !== undefined) digests[field] = digestOf(value);
-  }
-  return digests;
+/** A model request by its fields, with the name that it is called by. */
+function requestOf({ name, input }: Call<never>): Record<string, unknown> {
+  const isRecord = typeof input === "object" && input !== null && !Array.isArray(input);
+  return { [CALLED]: name, ...(isRecord ? input : { [WHOLE]: input }) };
 }
-
-const shortened = (digests: Record<string, string>) =>
-  Object.fromEntries(Object.entries(digests).map(([field, digest]) => [field, digest.slice(0, 8)]));

@@ -141,15 +141,19 @@ export class Dispatch<T> implements Live<T> {
   }
 
   async #observe(value: Encoded, ok: boolean, usage?: Usage): Promise<void> {
+    const { asked } = this.#located;
+    this.#host.writer.keep(asked?.blobs() ?? []);
     this.#host.writer.say(this.#observation(value, ok, usage));
-    // The step stays open until its record is durable: a repeat of the call finds it there.
+    // The step stays open until its record is durable: a repeat of the call finds it there. And only then are the parts
+    // of its request believed to be kept.
     const durable = this.#host.writer.flush();
+    durable.then(asked?.kept, () => {});
     durable.then(this.#close, this.#close);
     return durable;
   }
 
   #observation(value: Encoded, ok: boolean, usage?: Usage): Observation {
-    const { key, digest, fields } = this.#located;
+    const { key, digest, asked } = this.#located;
     return {
       kind: "observation",
       step: key,
@@ -158,7 +162,7 @@ export class Dispatch<T> implements Live<T> {
       digest,
       ok,
       ms: Math.round(performance.now() - this.#started),
-      ...(fields ? { fields } : {}),
+      ...(asked ? { request: asked.request } : {}),
       ...(usage ? { usage } : {}),
       ...(this.#mark.parallel ? { parallel: true } : {}),
       value,

@@ -12,6 +12,7 @@ import { must } from "./must.ts";
 import { openDatabase } from "./open-database.ts";
 import { type OutsideRun, setOutsideRun } from "./outside-run.ts";
 import { type LedgerEntry, readLedger, type TailOptions, tailLedger } from "./read-ledger.ts";
+import { rebuildRequest } from "./rebuild-request.ts";
 import { type RunList, runsOn } from "./run-list.ts";
 import { currentScope } from "./scope.ts";
 import { Session } from "./session.ts";
@@ -182,6 +183,14 @@ export class Holdfast {
   /** The entries of a run as they are written, until its last. Goes on through takeovers and waits. */
   async *tail(id: string, options: TailOptions = {}): AsyncGenerator<LedgerEntry> {
     yield* tailLedger((await this.opened()).db, id, options);
+  }
+
+  /**
+   * The request that a recorded model call sent, rebuilt: what the adapter announced, without headers and signals. `step`
+   * is that of its observation. Throws RUN_NOT_FOUND, INVALID_ARGUMENT where the step is no recorded model call.
+   */
+  async request(id: string, step: string): Promise<unknown> {
+    return await rebuildRequest((await this.opened()).db, id, step);
   }
 
   /** Connects if that has not been done. Whoever calls it first starts it for all. */

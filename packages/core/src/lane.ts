@@ -1,3 +1,4 @@
+import { RequestMemo } from "./request.ts";
 import type { EmittedCall } from "./step/call.ts";
 
 /** What a lane, or a row of calls of one name in it, knows of this execution. */
@@ -18,6 +19,8 @@ export class Lane {
   path: string | undefined;
   /** A sibling of this name was open at the same time. */
   parallel = false;
+  /** What models were asked in this lane. */
+  readonly requests = new RequestMemo();
   readonly emitted = new Map<string, { model: string; call: EmittedCall }[]>();
   readonly #rows = new Map<string, Row>();
   #pending = 0;

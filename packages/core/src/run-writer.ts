@@ -1,6 +1,6 @@
 import type { Appender } from "./appender.ts";
 import { HoldfastError } from "./errors.ts";
-import type { Entry, Fact } from "./ledger/entry.ts";
+import type { Blob, Entry, Fact } from "./ledger/entry.ts";
 import { advance, type Run } from "./ledger/replay.ts";
 import type { Database, Transaction } from "./store/database.ts";
 import {
@@ -24,6 +24,7 @@ export class RunWriter {
   readonly #onOutside: (entries: readonly Entry[]) => void;
   readonly #onError: (error: unknown) => void;
   #said: Fact[] = [];
+  #blobs: Blob[] = [];
   #ends: Append["ends"];
   #number = 0;
   #flying: Promise<void> | undefined;
@@ -61,6 +62,11 @@ export class RunWriter {
         });
       });
     });
+  }
+
+  /** Parts that what is said next names: they are inserted with it. */
+  keep(blobs: readonly Blob[]): void {
+    this.#blobs.push(...blobs);
   }
 
   /** Says the run's last word: it ends with it, and its lease is given back. */
@@ -133,8 +139,10 @@ export class RunWriter {
 
   async #append(): Promise<void> {
     const facts = this.#said;
+    const blobs = this.#blobs;
     this.#said = [];
-    const append: Append = { lease: this.lease, number: this.#number + 1, facts, ends: this.#ends };
+    this.#blobs = [];
+    const append: Append = { lease: this.lease, number: this.#number + 1, facts, blobs, ends: this.#ends };
     this.#landed(facts, await this.#settle(await this.#appender.append(append)));
   }
 

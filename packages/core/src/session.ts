@@ -298,6 +298,7 @@ export class Session implements Execution {
         case "return": {
           const value = (planned.output === undefined ? undefined : decode(planned.output)) as T;
           course.consume(lane, key, call.emits?.(value));
+          if (!located.drift) located.asked?.kept(); // with the entry that names its parts
           return { at: "recorded", value };
         }
         case "throw":

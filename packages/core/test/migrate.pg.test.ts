@@ -102,7 +102,8 @@ test("a role that may create nothing works with migrate: false", async () => {
   const role = `holdfast_test_${randomBytes(6).toString("hex")}`;
   await sql(`create role ${role} login password 'secret'`);
   onTestFinished(async () => {
-    await sql(`drop owned by ${role}`);
+    await sql(`revoke all on all tables in schema holdfast from ${role}`);
+    await sql(`revoke all on schema holdfast from ${role}`);
     await sql(`drop role ${role}`);
   });
   await sql(`grant usage on schema holdfast to ${role}`);

@@ -27,7 +27,7 @@ describe("a writer from outside", () => {
   test("writes where the ledger stands as it has seen it", async () => {
     const lease = await inDoubt();
     expect(await writeOutside(store.db, lease, 5, resolved(step, false))).toBe(true);
-    expect((await entriesOf(store, lease)).at(-1)).toMatchObject({ kind: "resolution", seq: 6, epoch: 1 });
+    expect((await entriesOf(store, lease)).at(-1)).toMatchObject({ kind: "resolution", seq: 6 });
   });
 
   test("does not write where the ledger has moved on", async () => {
@@ -60,6 +60,17 @@ describe("a writer from outside", () => {
     expect(await headOf(store, lease)).toMatchObject({ status: "running", epoch: 1, seq: 3 });
     const landed = await append(store.db, [{ lease, number: 1, facts: [observed("a#0", 1)] }]);
     expect(landed).toMatchObject([{ after: 3 }]);
+  });
+
+  test("has the last word on a run that is parked: what its last owner left behind comes too late", async () => {
+    const lease = await inDoubt();
+    await writeOutside(store.db, lease, 5, resolved(step, false));
+    for (const number of [1, 3]) {
+      expect(await append(store.db, [{ lease, number, facts: [observed(step, "sent")] }])).toEqual([
+        undefined,
+      ]);
+    }
+    expect((await toldOf(store, lease)).at(-1)).toBe(`resolution ${step}`);
   });
 
   test("wakes a run that waits: its caller may go on with it", async () => {

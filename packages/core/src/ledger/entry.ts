@@ -86,10 +86,22 @@ export interface Observation {
   readonly digest: string;
   readonly ok: boolean;
   readonly ms?: number | undefined; // how long the call took, by the worker's monotonic clock
-  readonly fields?: Readonly<Record<string, string>> | undefined; // short hashes of a model request's fields, to name a drift
+  readonly request?: KeptRequest | undefined; // what a model was asked
   readonly usage?: Usage | undefined;
   readonly parallel?: boolean | undefined;
   readonly value?: Encoded | undefined;
+}
+
+/** A field of a model request: whole, or the hash of the blob that holds it, or of the list that it is. */
+export type KeptField = { readonly is: unknown } | { readonly blob: string } | { readonly list: string };
+
+/** What is enough to rebuild the request that the provider saw. */
+export type KeptRequest = Readonly<Record<string, KeptField>>;
+
+/** A part of a request, under the hash of its content. */
+export interface Blob {
+  readonly hash: string;
+  readonly value: string;
 }
 
 /** Policy said no; a no is kept too. */

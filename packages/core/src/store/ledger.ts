@@ -1,6 +1,6 @@
 import type { Encoded } from "../codec.ts";
 import { HoldfastError } from "../errors.ts";
-import type { Entry, Fact } from "../ledger/entry.ts";
+import type { Blob, Entry, Fact } from "../ledger/entry.ts";
 import type { RunStatus } from "../run/status.ts";
 import type { Queryable } from "./database.ts";
 
@@ -17,6 +17,8 @@ export interface Append {
   /** 1, 2, 3, … in this epoch. Kept in the head: an append whose answer was lost is recognised by it. */
   readonly number: number;
   readonly facts: readonly Fact[];
+  /** What the facts name by its hash. */
+  readonly blobs?: readonly Blob[];
   /** The status that the last fact gives the run for good; absent: it stays as it is. */
   readonly ends?: Extract<RunStatus, "succeeded" | "failed" | "cancelled"> | undefined;
 }
@@ -60,8 +62,8 @@ const HEAD = /* sql */ `
 
 /** One statement a size. Several heads are locked first, passing over those that somebody holds: they are sent alone, and wait. */
 const statements = new Map<string, string>();
-function appendSql(heads: number, facts: number): string {
-  const size = `${heads}/${facts}`;
+function appendSql(heads: number, facts: number, blobs: number): string {
+  const size = `${heads}/${facts}/${blobs}`;
   const made = statements.get(size);
   if (made) return made;
 
@@ -76,6 +78,15 @@ function appendSql(heads: number, facts: number): string {
     join want using (run)
    order by r.run
      for no key update of r skip locked`;
+  const kept = () => /* sql */ `
+), blob (run, hash, value) as (
+  values ${rows(blobs, ["bigint", "text", "text"])}
+), kept as (
+  insert into holdfast.blobs (run, hash, value)
+  select head.run, blob.hash, blob.value
+    from head
+    join blob using (run)
+      on conflict do nothing`;
   const text = /* sql */ `
 with want (run, epoch, number, n, ends) as (
   values ${rows(heads, ["bigint", "int", "int", "int", "text"])}${heads > 1 ? free : ""}
@@ -87,7 +98,7 @@ with want (run, epoch, number, n, ends) as (
   insert into holdfast.entries (run, seq, epoch, at, kind, step, body, value)
   select head.run, head.after + fact.n, head.epoch, now(), fact.kind, fact.step, fact.body, fact.value
     from head
-    join fact using (run)
+    join fact using (run)${blobs > 0 ? kept() : ""}
 )
 select run, after, now() as at
   from head`;
@@ -104,6 +115,10 @@ export async function append(db: Queryable, appends: readonly Append[]): Promise
   const facts = appends.reduce((sum, { facts }) => sum + facts.length, 0);
   const heads = powerOfTwo(appends.length);
   const size = powerOfTwo(facts);
+  const blobs = appends.flatMap(({ lease, blobs = [] }) =>
+    blobs.map((blob) => ({ run: lease.run, ...blob })),
+  );
+  const sizeOfBlobs = blobs.length === 0 ? 0 : powerOfTwo(blobs.length);
   const values: unknown[] = [];
   for (const { lease, number, facts, ends } of appends) {
     values.push(lease.run, lease.epoch, number, facts.length, ends ?? null);
@@ -116,8 +131,13 @@ export async function append(db: Queryable, appends: readonly Append[]): Promise
     }
   }
   for (let i = facts; i < size; i++) values.push(null, null, null, null, null, null);
+  for (const { run, hash, value } of blobs) values.push(run, hash, value);
+  for (let i = blobs.length; i < sizeOfBlobs; i++) values.push(null, null, null);
 
-  const { rows } = await db.query<{ run: string; after: number; at: Date }>(appendSql(heads, size), values);
+  const { rows } = await db.query<{ run: string; after: number; at: Date }>(
+    appendSql(heads, size, sizeOfBlobs),
+    values,
+  );
   const landed = new Map(rows.map(({ run, after, at }) => [run, { after, at }]));
   return appends.map(({ lease }) => landed.get(lease.run));
 }

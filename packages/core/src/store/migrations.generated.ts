@@ -9,7 +9,7 @@ export const migrations: readonly {
   {
     version: 1,
     name: "ledger",
-    checksum: "10b3b8f64989ec440510a8f52e32023a93dac0fea781fed798ea9ca2f7ef7a72",
+    checksum: "93b1afe3236b04f4a356eb39523d0248c9a40675bb66b9dde6b7d56ac0307df5",
     sql: `-- A run, its ledger, and who works on it.
 --
 -- \`entries\` is the truth; \`runs\` is the head that guards it and finds it. The
@@ -123,7 +123,7 @@ end $$;
 create function holdfast.refuse_change() returns trigger
   language plpgsql as $$
 begin
-  raise exception 'holdfast.entries is append-only' using errcode = 'HF001';
+  raise exception 'holdfast.% is append-only', tg_table_name using errcode = 'HF001';
 end $$;
 
 create trigger entries_append_only
@@ -132,6 +132,39 @@ create trigger entries_append_only
 
 create trigger entries_never_truncated
   before truncate on holdfast.entries
+  for each statement execute function holdfast.refuse_change();
+`,
+  },
+  {
+    version: 2,
+    name: "blobs",
+    checksum: "c45fcace0a2d2389d212f56e2d9798d5135f14c6198b745e8bd646a8960f0130",
+    sql: `-- The parts of model requests, each kept once a run under the hash of its content.
+--
+-- A conversation grows by what is new in it: the next request names the list
+-- that the one before it ended with, and the messages that came since. A blob
+-- goes in with the entry that names it, in one statement (src/store/ledger.ts).
+
+create table holdfast.blobs (
+  run   bigint not null,
+  hash  text   not null,  -- SHA-256, base64url: what is hashed stands in src/request.ts
+  value text   not null,
+  primary key (run, hash)
+);
+
+do $$
+begin
+  if exists (select from pg_settings where name = 'default_toast_compression' and 'lz4' = any (enumvals)) then
+    alter table holdfast.blobs alter column value set compression lz4;
+  end if;
+end $$;
+
+create trigger blobs_append_only
+  before update or delete on holdfast.blobs
+  for each row execute function holdfast.refuse_change();
+
+create trigger blobs_never_truncated
+  before truncate on holdfast.blobs
   for each statement execute function holdfast.refuse_change();
 `,
   },

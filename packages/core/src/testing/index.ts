@@ -1,2 +1,2 @@
-export { type Crash, Crashed, type CrashingPool, crashing } from "./crash.ts";
+export { type Crash, Crashed, type CrashingPool, crashing, type Tap, tapped } from "./crash.ts";
 export { openWireProxy, type WireProxy } from "./wire-proxy.ts";

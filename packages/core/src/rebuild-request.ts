@@ -1,0 +1,99 @@
+import { HoldfastError } from "./errors.ts";
+import { fromPlain } from "./json.ts";
+import type { KeptRequest } from "./ledger/entry.ts";
+import { replay } from "./ledger/replay.ts";
+import { CALLED, WHOLE } from "./request.ts";
+import { getBlobs } from "./store/blobs.ts";
+import type { Database } from "./store/database.ts";
+import { readEntries } from "./store/ledger.ts";
+import { mustGetHead } from "./store/runs.ts";
+
+/**
+ * The request that a recorded model call sent, as the adapter announced it. Throws RUN_NOT_FOUND, INVALID_ARGUMENT where
+ * the step is no recorded model call, LEDGER_CORRUPT where a part of it is missing.
+ */
+export async function rebuildRequest(db: Database, runId: string, step: string): Promise<unknown> {
+  const head = await mustGetHead(db, runId);
+  const found = replay(await readEntries(db, head)).steps.get(step);
+  if (found?.at !== "observed" || !found.observation.request) {
+    const why = `is no recorded model call of run ${runId}: ${step}`;
+    throw new HoldfastError("INVALID_ARGUMENT", { argument: "step", why });
+  }
+  const { seq, request } = found.observation;
+  const blobs = await Blobs.of(db, head.run, request, (hash) => {
+    return new HoldfastError("LEDGER_CORRUPT", { runId, seq, why: `the blob ${hash} is missing` });
+  });
+  const fields = Object.entries(request).map(([name, field]) => {
+    if ("is" in field) return [name, fromPlain(field.is, blobs.bytes)];
+    if ("blob" in field) return [name, blobs.value(field.blob)];
+    return [name, blobs.list(field.list).map((hash) => blobs.value(hash))];
+  });
+  const { [CALLED]: _called, ...input } = Object.fromEntries(fields) as Record<string, unknown>;
+  return WHOLE in input ? input[WHOLE] : input;
+}
+
+/** Blobs of a run, read a level at a time: lists name lists and items, items name bytes. */
+class Blobs {
+  readonly #texts: Map<string, string>;
+  readonly #missing: (hash: string) => HoldfastError;
+
+  private constructor(texts: Map<string, string>, missing: (hash: string) => HoldfastError) {
+    this.#texts = texts;
+    this.#missing = missing;
+  }
+
+  static async of(
+    db: Database,
+    run: string,
+    request: KeptRequest,
+    missing: (hash: string) => HoldfastError,
+  ): Promise<Blobs> {
+    const texts = new Map<string, string>();
+    const blobs = new Blobs(texts, missing);
+    const read = async (hashes: readonly string[]) => {
+      const wanted = hashes.filter((hash) => !texts.has(hash));
+      for (const [hash, text] of await getBlobs(db, run, wanted)) texts.set(hash, text);
+    };
+    const fields = Object.values(request);
+    let nodes = fields.flatMap((field) => ("list" in field ? [field.list] : []));
+    const items = fields.flatMap((field) => ("blob" in field ? [field.blob] : []));
+    while (nodes.length > 0) {
+      await read(nodes);
+      const here = nodes.map((hash) => blobs.#node(hash));
+      items.push(...here.flatMap((node) => node.items));
+      nodes = here.flatMap(({ after }) => (after === null ? [] : [after]));
+    }
+    await read(items);
+    await read(items.flatMap((hash) => bytesIn(JSON.parse(blobs.#text(hash)))));
+    return blobs;
+  }
+
+  readonly bytes = (hash: string): Uint8Array => new Uint8Array(Buffer.from(this.#text(hash), "base64"));
+
+  value(hash: string): unknown {
+    return fromPlain(JSON.parse(this.#text(hash)), this.bytes);
+  }
+
+  list(hash: string): string[] {
+    const { after, items } = this.#node(hash);
+    return after === null ? [...items] : [...this.list(after), ...items];
+  }
+
+  #node(hash: string): { after: string | null; items: string[] } {
+    return JSON.parse(this.#text(hash)) as { after: string | null; items: string[] };
+  }
+
+  #text(hash: string): string {
+    const text = this.#texts.get(hash);
+    if (text === undefined) throw this.#missing(hash);
+    return text;
+  }
+}
+
+function bytesIn(plain: unknown): string[] {
+  if (typeof plain !== "object" || plain === null) return [];
+  if (Array.isArray(plain)) return plain.flatMap(bytesIn);
+  return Object.entries(plain).flatMap(([key, value]) =>
+    key === "$bytes" && typeof value === "string" ? [value] : bytesIn(value),
+  );
+}

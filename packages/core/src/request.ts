@@ -1,0 +1,154 @@
+import { canonicalOf, hashOf, sha256, toPlain } from "./json.ts";
+import type { Blob, KeptField, KeptRequest } from "./ledger/entry.ts";
+
+/*
+ * A model request is hashed by its fields, and a field that is a list by its items: h₀ = "", hᵢ = SHA-256(hᵢ₋₁ dᵢ), the
+ * digests as base64url. So a conversation that has grown by a message costs one more hash, and is kept as the list
+ * before it and what is new.
+ */
+
+/** The field that holds the name a model is called by, and the one that holds an input that has no fields. */
+export const CALLED = "call";
+export const WHOLE = "";
+
+/** A field whose canonical JSON is at most so long stands in the entry itself. */
+const SHORT = 128;
+
+/** What a request is known by, and what is yet to be kept of it. */
+export interface Asked {
+  readonly digest: string;
+  readonly request: KeptRequest;
+  /** Parts that are not in the ledger yet, as far as this process knows. */
+  blobs(): Blob[];
+  /** All parts are in the ledger: the entry that names them is. */
+  kept(): void;
+}
+
+/** Something of a request that was hashed before, with a copy to know it again by. */
+interface Part {
+  readonly copy: unknown;
+  readonly digest: string;
+  /** It stands in the entry itself, where it is a field of its own. */
+  readonly isShort: boolean;
+  /** What is to be kept under its digest, until it is. */
+  blobs: Blob[];
+}
+
+interface List {
+  readonly parts: Part[];
+  /** The hash of the list up to each item. */
+  readonly chain: string[];
+}
+
+/**
+ * What the model requests of one lane were, so that the next one is not hashed anew where it says the same again. It is
+ * compared with a copy: a message that its owner has changed meanwhile is another one.
+ */
+export class RequestMemo {
+  readonly #lists = new Map<string, List>();
+  readonly #parts = new Map<string, Part>();
+  /** List nodes that are kept: a list that begins with one of them is kept as what follows it. */
+  readonly #nodes = new Set<string>();
+
+  /** Throws NOT_SERIALIZABLE where a part has a cycle. */
+  ask(request: Readonly<Record<string, unknown>>): Asked {
+    const fields: Record<string, KeptField> = {};
+    const digests: Record<string, string> = {};
+    const parts: Part[] = [];
+    const nodes: { hash: string; blob: Blob }[] = [];
+    for (const [name, value] of Object.entries(request)) {
+      if (value === undefined || typeof value === "function") continue;
+      if (Array.isArray(value) && value.length > 0) {
+        const list = this.#list(name, value);
+        const hash = list.chain.at(-1) ?? "";
+        parts.push(...list.parts);
+        if (!this.#nodes.has(hash)) nodes.push({ hash, blob: this.#node(hash, list) });
+        fields[name] = { list: hash };
+        digests[name] = hash;
+      } else {
+        const part = this.#part(name, value);
+        if (!part.isShort) parts.push(part);
+        fields[name] = part.isShort ? { is: part.copy } : { blob: part.digest };
+        digests[name] = part.digest;
+      }
+    }
+    return {
+      digest: hashOf(canonicalOf(digests)),
+      request: fields,
+      blobs: () => [...parts.flatMap(({ blobs }) => blobs), ...nodes.map(({ blob }) => blob)],
+      kept: () => {
+        for (const part of parts) part.blobs = [];
+        for (const { hash } of nodes) this.#nodes.add(hash);
+      },
+    };
+  }
+
+  #part(name: string, value: unknown): Part {
+    const known = this.#parts.get(name);
+    if (known && saysTheSame(known.copy, value)) return known;
+    const part = partOf(value);
+    this.#parts.set(name, part);
+    return part;
+  }
+
+  #list(name: string, values: readonly unknown[]): List {
+    const before = this.#lists.get(name);
+    let same = 0;
+    while (before && same < values.length && same < before.parts.length) {
+      if (!saysTheSame(before.parts[same]?.copy, values[same])) break;
+      same++;
+    }
+    const parts = before?.parts.slice(0, same) ?? [];
+    const chain = before?.chain.slice(0, same) ?? [];
+    for (const value of values.slice(same)) {
+      // The same message at another place (a window that slides) is kept already.
+      const part = partOf(value);
+      const again = before?.parts.find(({ digest }) => digest === part.digest);
+      parts.push(again ?? part);
+      chain.push(sha256((chain.at(-1) ?? "") + part.digest).toString("base64url"));
+    }
+    const list = { parts, chain };
+    this.#lists.set(name, list);
+    return list;
+  }
+
+  /** The list, as the longest kept one that it begins with and what follows. */
+  #node(hash: string, { parts, chain }: List): Blob {
+    let known = chain.length - 1;
+    while (known >= 0 && !this.#nodes.has(chain[known] as string)) known--;
+    const node = { after: chain[known] ?? null, items: parts.slice(known + 1).map(({ digest }) => digest) };
+    return { hash, value: JSON.stringify(node) };
+  }
+}
+
+function partOf(value: unknown): Part {
+  const blobs: Blob[] = [];
+  const copy = toPlain(value, (hash, bytes) => {
+    blobs.push({ hash, value: Buffer.from(bytes).toString("base64") });
+  });
+  const text = canonicalOf(copy);
+  const digest = hashOf(text);
+  const isShort = text.length <= SHORT && blobs.length === 0;
+  return { copy, digest, isShort, blobs: [{ hash: digest, value: text }, ...blobs] };
+}
+
+/** Is `value` what `copy` was made of? Only for what has a JSON form; anything else is looked at anew. */
+function saysTheSame(copy: unknown, value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return copy === value;
+  if (typeof copy !== "object" || copy === null) return false;
+  if (Array.isArray(value)) {
+    if (!Array.isArray(copy) || copy.length !== value.length) return false;
+    return value.every((item, i) => saysTheSame(copy[i], item));
+  }
+  const prototype = Object.getPrototypeOf(value);
+  if (Array.isArray(copy) || (prototype !== Object.prototype && prototype !== null)) return false;
+  let fields = 0;
+  for (const key in value) {
+    const field = (value as Record<string, unknown>)[key];
+    if (field === undefined || typeof field === "function") continue;
+    if (key.startsWith("$") || !saysTheSame((copy as Record<string, unknown>)[key], field)) return false;
+    fields++;
+  }
+  for (const _ in copy) fields--;
+  return fields === 0 && typeof (value as { toJSON?: unknown }).toJSON !== "function";
+}
