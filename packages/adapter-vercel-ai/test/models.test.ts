@@ -59,6 +59,44 @@ describe.each(versions)("$name", (version) => {
     },
   );
 
+  test("each call has a lane of its own, and so keeps its place beside others", async () => {
+    const scripted = model(version, { text: "hello" });
+    const agent = new ai.Experimental_Agent({ model: scripted.model });
+    const options = { model: scripted.model, prompt: "go" };
+    const runId = newRunId();
+    await here().run(runId, async () => {
+      await ai.generateText(options);
+      await (await ai.streamText(options)).text;
+      await agent.generate({ prompt: "go" });
+      await (await agent.stream({ prompt: "go" })).text;
+      await Promise.all([ai.generateText(options), ai.generateText({ ...options, prompt: "again" })]);
+    });
+    const entries = await here().entries(runId);
+    const steps = entries.flatMap((entry) => (entry.kind === "observation" ? [entry.step] : []));
+    expect(steps.toSorted()).toEqual([
+      "agent.generate.0/model#0",
+      "agent.stream.0/model#0",
+      "generateText.0/model#0",
+      "generateText.1/model#0",
+      "generateText.2/model#0",
+      "streamText.0/model#0",
+    ]);
+  });
+
+  test("a model that is bound to one call is bound anew to another that it is passed to", async () => {
+    const scripted = model(version, { text: "hello" });
+    const runId = newRunId();
+    const prepareStep = async ({ model }: { model: unknown }) => {
+      await ai.generateText({ model, prompt: "inner" });
+    };
+    await here().run(runId, () => ai.generateText({ model: scripted.model, prompt: "outer", prepareStep }));
+    const entries = await here().entries(runId);
+    expect(entries.flatMap((entry) => (entry.kind === "observation" ? [entry.step] : []))).toEqual([
+      "generateText.0/generateText.0/model#0",
+      "generateText.0/model#0",
+    ]);
+  });
+
   test("an agent made outside of any run is held in each run that it is called in", async () => {
     const scripted = model(version, { text: "hello" });
     const agent = new ai.Experimental_Agent({ model: scripted.model });

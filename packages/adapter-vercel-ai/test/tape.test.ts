@@ -1,7 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Live, Port } from "@holdfast/core";
 import { expect, test } from "vitest";
-import { emittedBy, missing, usageOf } from "../src/answer.ts";
 import { holdOn } from "../src/hold.ts";
 import type { Part } from "../src/language-model.ts";
 import { replay } from "../src/stream.ts";
@@ -47,43 +46,6 @@ test("a recording is a stream again, part for part, as often as one likes", asyn
     for await (const part of stream) read.push(part);
     expect({ read, rest }).toEqual({ read: parts, rest: { request: {} } });
   }
-});
-
-test("what the provider executes itself is not asked of the SDK", () => {
-  const call = { type: "tool-call", toolCallId: "c1", toolName: "look", input: "{}" };
-  expect(emittedBy([call, { ...call, toolCallId: "c2", providerExecuted: true }, text("1", "a")])).toEqual([
-    { id: "c1", name: "look", input: "{}" },
-  ]);
-});
-
-test.each([
-  [
-    "V2",
-    { inputTokens: 109, outputTokens: 20, totalTokens: 129, cachedInputTokens: 40, reasoningTokens: 7 },
-    { inputTokens: 109, cachedInputTokens: 40, outputTokens: 20, reasoningTokens: 7 },
-  ],
-  [
-    "V3 and V4",
-    {
-      inputTokens: { total: 109, noCache: 69, cacheRead: 40, cacheWrite: 0 },
-      outputTokens: { total: 20, text: 13, reasoning: 7 },
-    },
-    { inputTokens: 109, cachedInputTokens: 40, outputTokens: 20, reasoningTokens: 7 },
-  ],
-  ["a provider that counts nothing", { inputTokens: undefined, outputTokens: { total: undefined } }, {}],
-])("the usage of %s is counted", (_, usage, counted) => {
-  expect(usageOf(usage)).toEqual(counted);
-});
-
-test("usage that is not there is not made up", () => {
-  expect([usageOf(undefined), usageOf(null)]).toEqual([undefined, undefined]);
-});
-
-test("only what the provider left out of an answer's metadata is made up", () => {
-  const timestamp = new Date(0);
-  expect(missing({ id: "r1", timestamp, modelId: "m" }, "other")).toEqual({});
-  expect(missing({ id: "r1", timestamp }, "m")).toEqual({ modelId: "m" });
-  expect(missing({}, "m")).toEqual({ id: expect.any(String), timestamp: expect.any(Date), modelId: "m" });
 });
 
 test("the finish is handed on, and early tools are let go, only once the whole is on record", async () => {

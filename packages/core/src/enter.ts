@@ -38,7 +38,7 @@ export type Entered =
 export async function enterRun(entering: Entering): Promise<Entered> {
   const { db, heart, runId, start, inputDigest, onLeased, graceSeconds } = entering;
   const me = () => ({ number: heart.number, name: heart.name });
-  let gone: { beats: string; since: number } | undefined;
+  let gone: { owner: string; beats: string; since: number } | undefined;
 
   for (;;) {
     if (entering.isClosed())
@@ -70,7 +70,8 @@ export async function enterRun(entering: Entering): Promise<Entered> {
         continue;
       }
       // Postgres has seen its session end. It may be back in a moment: only who stays away for the whole grace is dead.
-      if (gone?.beats !== owner.beats) gone = { beats: owner.beats, since: performance.now() };
+      const sighted = JSON.stringify([owner.number, head.epoch, owner.beats]);
+      if (gone?.owner !== sighted) gone = { owner: sighted, beats: owner.beats, since: performance.now() };
       if (performance.now() - gone.since < graceSeconds * 1000) {
         await pause(LOOK_MS);
         continue;

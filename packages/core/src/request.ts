@@ -61,13 +61,13 @@ export class RequestMemo {
       if (Array.isArray(value) && value.length > 0) {
         const list = this.#list(name, value);
         const hash = list.chain.at(-1) ?? "";
-        parts.push(...list.parts);
+        for (const part of list.parts) if (part.blobs.length > 0) parts.push(part);
         if (!this.#nodes.has(hash)) nodes.push({ hash, blob: this.#node(hash, list) });
         fields[name] = { list: hash };
         digests[name] = hash;
       } else {
         const part = this.#part(name, value);
-        if (!part.isShort) parts.push(part);
+        if (!part.isShort && part.blobs.length > 0) parts.push(part);
         fields[name] = part.isShort ? { is: part.copy } : { blob: part.digest };
         digests[name] = part.digest;
       }
@@ -98,17 +98,17 @@ export class RequestMemo {
       if (!saysTheSame(before.parts[same]?.copy, values[same])) break;
       same++;
     }
-    const parts = before?.parts.slice(0, same) ?? [];
-    const chain = before?.chain.slice(0, same) ?? [];
-    for (const value of values.slice(same)) {
-      // The same message at another place (a window that slides) is kept already.
-      const part = partOf(value);
-      const again = before?.parts.find(({ digest }) => digest === part.digest);
-      parts.push(again ?? part);
-      chain.push(sha256((chain.at(-1) ?? "") + part.digest).toString("base64url"));
-    }
-    const list = { parts, chain };
+    // The same message at another place (a window that slides) is known already.
+    const known = new Map(before?.parts.slice(same).map((part) => [part.digest, part]));
+    const list = before ?? { parts: [], chain: [] };
     this.#lists.set(name, list);
+    list.parts.length = same;
+    list.chain.length = same;
+    for (const value of values.slice(same)) {
+      const part = partOf(value);
+      list.parts.push(known.get(part.digest) ?? part);
+      list.chain.push(sha256((list.chain.at(-1) ?? "") + part.digest).toString("base64url"));
+    }
     return list;
   }
 

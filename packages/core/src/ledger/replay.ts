@@ -159,10 +159,8 @@ export const lanesOf = (run: Run, parent: string, name: string): readonly Place[
 
 function intend(run: Run, entry: Entry<Intent>): void {
   const before = run.steps.get(entry.step);
-  // A step is intended again after a crash or an abort, or once it was resolved as not having happened.
-  const again =
-    before?.at === "undone" ||
-    (before?.at === "intended" && (before.intent.epoch < entry.epoch || before.intent.effect !== "once"));
+  // A step is intended again where it may be repeated, or once it was resolved as not having happened.
+  const again = before?.at === "undone" || (before?.at === "intended" && before.intent.effect !== "once");
   if (before && !again) throw corrupt(entry, `step ${entry.step} is ${before.at} already`);
   const step = known(run, entry);
   keep(

@@ -98,3 +98,24 @@ describe("an answer that streams", () => {
     expect(await observations()).toMatchObject([{ step: "model#0" }]);
   });
 });
+
+test("a held model is still its class's, with what it keeps private", () => {
+  class Model {
+    readonly #at = "https://model.example";
+    get provider() {
+      return this.#at;
+    }
+    modelId = "m";
+    url() {
+      return this.#at;
+    }
+    doGenerate = () => Promise.reject(new Error("not asked"));
+    doStream = () => Promise.reject(new Error("not asked"));
+  }
+  const held = holdModel(new Model(), holdOn({} as Port, { streams: false })) as Model;
+  expect([held.provider, held.url(), held instanceof Model]).toEqual([
+    "https://model.example",
+    "https://model.example",
+    true,
+  ]);
+});

@@ -1,0 +1,45 @@
+import { expect, test } from "vitest";
+import { complete, emittedBy, missing, usageOf } from "../src/answer.ts";
+
+test("what the provider executes itself is not asked of the SDK", () => {
+  const call = { type: "tool-call", toolCallId: "c1", toolName: "look", input: "{}" };
+  expect(
+    emittedBy([call, { ...call, toolCallId: "c2", providerExecuted: true }, { type: "text", text: "a" }]),
+  ).toEqual([{ id: "c1", name: "look", input: "{}" }]);
+});
+
+test.each([
+  [
+    "V2",
+    { inputTokens: 109, outputTokens: 20, totalTokens: 129, cachedInputTokens: 40, reasoningTokens: 7 },
+    { inputTokens: 109, cachedInputTokens: 40, outputTokens: 20, reasoningTokens: 7 },
+  ],
+  [
+    "V3 and V4",
+    {
+      inputTokens: { total: 109, noCache: 69, cacheRead: 40, cacheWrite: 0 },
+      outputTokens: { total: 20, text: 13, reasoning: 7 },
+    },
+    { inputTokens: 109, cachedInputTokens: 40, outputTokens: 20, reasoningTokens: 7 },
+  ],
+  ["a provider that counts nothing", { inputTokens: undefined, outputTokens: { total: undefined } }, {}],
+])("the usage of %s is counted", (_, usage, counted) => {
+  expect(usageOf(usage)).toEqual(counted);
+});
+
+test("usage that is not there is not made up", () => {
+  expect([usageOf(undefined), usageOf(null)]).toEqual([undefined, undefined]);
+});
+
+test("only what the provider left out of an answer's metadata is made up", () => {
+  const timestamp = new Date(0);
+  expect(missing({ id: "r1", timestamp, modelId: "m" }, "other")).toEqual({});
+  expect(missing({ id: "r1", timestamp }, "m")).toEqual({ modelId: "m" });
+  expect(missing({}, "m")).toEqual({ id: expect.any(String), timestamp: expect.any(Date), modelId: "m" });
+});
+
+test("an answer is recorded without the bodies of its request and response", () => {
+  const response = { id: "r1", timestamp: new Date(0), modelId: "m" };
+  const answer = { content: [], request: { body: "all that was said" }, response: { ...response, body: {} } };
+  expect(complete(answer, "m")).toEqual({ content: [], request: {}, response });
+});
