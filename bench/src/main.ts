@@ -4,15 +4,17 @@ import pg from "pg";
 import { benchAppend } from "./append.ts";
 import { benchReplay } from "./replay.ts";
 import { benchRun } from "./run.ts";
+import { benchStorage } from "./storage.ts";
 
 /*
- * pnpm bench [append | run | replay …]: ratios measured side by side in one run, on DATABASE_URL or, without it, on the
+ * pnpm bench [append | run | replay | storage …]: ratios measured side by side in one run, on DATABASE_URL or, without it, on the
  * embedded server, fsync on. Only ratios carry over to another machine.
  */
 const benches: Record<string, (url: string) => Promise<void>> = {
   append: benchAppend,
   run: benchRun,
   replay: benchReplay,
+  storage: benchStorage,
 };
 
 const asked = process.argv.slice(2);

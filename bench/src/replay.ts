@@ -2,10 +2,13 @@ import { openHoldfast } from "@holdfast/core";
 import { withDurability } from "@holdfast/vercel-ai";
 import * as plain from "ai";
 import pg from "pg";
+import { agent } from "./agent.ts";
 import { median } from "./measure.ts";
 
 const STEPS = 1000;
 const BLOCKS = 7;
+
+const output = () => "t".repeat(500);
 
 /** Replaying 1,000 recorded steps through the AI SDK, against loading and parsing their rows plus the bare framework. */
 export async function benchReplay(url: string): Promise<void> {
@@ -14,7 +17,7 @@ export async function benchReplay(url: string): Promise<void> {
   const ai = withDurability(plain);
   const id = `replay-${process.pid}-${Date.now()}`;
   // The SDK's result object is no data: the run is rebuilt from its ledger each time.
-  const durable = () => hf.run(id, () => agent(ai, turns));
+  const durable = () => hf.run(id, () => agent(ai, turns, output));
   await durable();
 
   const pool = new pg.Pool({ connectionString: url, max: 1 });
@@ -33,7 +36,7 @@ export async function benchReplay(url: string): Promise<void> {
   const times = { load: [] as number[], bare: [] as number[], replay: [] as number[] };
   for (let i = 0; i < BLOCKS; i++) {
     times.load.push(await time(load));
-    times.bare.push(await time(() => agent(plain, turns)));
+    times.bare.push(await time(() => agent(plain, turns, output)));
     times.replay.push(await time(durable));
   }
   const [loadMs, bareMs, replayMs] = [median(times.load), median(times.bare), median(times.replay)];
@@ -52,56 +55,4 @@ async function time(work: () => Promise<unknown>): Promise<number> {
   const started = performance.now();
   await work();
   return performance.now() - started;
-}
-
-/** An agent of so many turns on a model in this process, with 2 KB answers' worth of tool output. */
-function agent(ai: typeof plain, turns: number) {
-  let called = 0;
-  const usage = {
-    inputTokens: { total: 10, noCache: 10, cacheRead: 0, cacheWrite: 0 },
-    outputTokens: { total: 10, text: 10, reasoning: 0 },
-  };
-  const model = {
-    specificationVersion: "v4" as const,
-    provider: "bench",
-    modelId: "bench",
-    supportedUrls: {},
-    doGenerate: async ({ prompt }: { prompt: readonly { role: string }[] }) => {
-      const turn = prompt.filter(({ role }) => role === "assistant").length;
-      called++;
-      return {
-        content:
-          turn < turns
-            ? [
-                {
-                  type: "tool-call",
-                  toolCallId: `call-${turn}`,
-                  toolName: "look",
-                  input: JSON.stringify({ turn }),
-                },
-              ]
-            : [{ type: "text", text: "done" }],
-        finishReason: { unified: turn < turns ? "tool-calls" : "stop", raw: undefined },
-        usage,
-        warnings: [],
-      };
-    },
-    doStream: () => {
-      throw new Error("not streamed");
-    },
-  };
-  return ai.generateText({
-    model: model as never,
-    prompt: "go",
-    tools: {
-      look: ai.tool({
-        inputSchema: ai.jsonSchema<{ turn: number }>({
-          type: "object",
-          properties: { turn: { type: "number" } },
-        }),
-        execute: ({ turn }) => ({ turn, text: "t".repeat(500) }),
-      }),
-    },
-    stopWhen: () => called > turns * 2,
-  });
 }

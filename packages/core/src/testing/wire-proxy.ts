@@ -16,6 +16,8 @@ export interface WireProxy {
   /** Refuses new connections, and cuts those there are, until `mend` is called. */
   sever(): void;
   mend(): void;
+  /** Resolves once so many connections have been refused since the proxy was severed. */
+  refused(times: number): Promise<void>;
   /** Holds back every answer by so many milliseconds. */
   delay(ms: number): void;
   /**
@@ -31,12 +33,16 @@ export async function openWireProxy(url: string): Promise<WireProxy> {
   const target = new URL(url);
   const pairs = new Set<{ client: Socket; server: Socket }>();
   let severed = false;
+  let refusals = 0;
+  let heard = () => {};
   let delayMs = 0;
   let losing: { matches: (bytes: string) => boolean; lost: () => void } | undefined;
 
   const proxy: Server = createServer((client) => {
     if (severed) {
       client.destroy();
+      refusals++;
+      heard();
       return;
     }
     const server = connect(Number(target.port || 5432), target.hostname);
@@ -92,10 +98,18 @@ export async function openWireProxy(url: string): Promise<WireProxy> {
     cut,
     sever() {
       severed = true;
+      refusals = 0;
       cut();
     },
     mend() {
       severed = false;
+    },
+    async refused(times) {
+      while (refusals < times) {
+        await new Promise<void>((resolve) => {
+          heard = resolve;
+        });
+      }
     },
     delay(ms) {
       delayMs = ms;
