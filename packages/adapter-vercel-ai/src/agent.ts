@@ -26,7 +26,7 @@ export function holdAgent(Base: AgentClass, sdk: Sdk): AgentClass {
     override generate(options: Options) {
       const outside = () => super.generate(options);
       const inside = (hold: Hold) => this.#bound(hold).generate(this.#boundCall(options, hold));
-      return failLike(super.generate, () =>
+      return failLike(Reflect.get(Base.prototype, "generate"), () =>
         inLane({ name: "agent.generate", streams: false, outside, inside }),
       );
     }
@@ -35,7 +35,9 @@ export function holdAgent(Base: AgentClass, sdk: Sdk): AgentClass {
       const outside = () => super.stream(options);
       const inside = (hold: Hold) =>
         drive(this.#bound(hold).stream(this.#boundCall(options, hold)), hold.port);
-      return failLike(super.stream, () => inLane({ name: "agent.stream", streams: true, outside, inside }));
+      return failLike(Reflect.get(Base.prototype, "stream"), () =>
+        inLane({ name: "agent.stream", streams: true, outside, inside }),
+      );
     }
 
     #bound(hold: Hold): Agent {

@@ -41,8 +41,8 @@ export function durableMiddleware(): DurableMiddleware {
 }
 
 interface Middleware {
-  wrapGenerate(call: Wrapped & { doGenerate(): PromiseLike<Generated> }): Promise<Generated>;
-  wrapStream(call: Wrapped & { doStream(): PromiseLike<Streamed> }): Promise<Streamed>;
+  wrapGenerate(call: Wrapped & { doGenerate: () => PromiseLike<Generated> }): Promise<Generated>;
+  wrapStream(call: Wrapped & { doStream: () => PromiseLike<Streamed> }): Promise<Streamed>;
 }
 
 interface Wrapped {

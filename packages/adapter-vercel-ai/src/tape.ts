@@ -56,7 +56,9 @@ export class Tape {
 
   /** The SDK gives a text part whose id has been used a random one, in every execution another. */
   #rename(part: Part): Part {
-    return /^(text|reasoning)-/.test(part.type) ? { ...part, id: `${part.id}-${this.#suffix}` } : part;
+    return /^(text|reasoning)-/.test(part.type)
+      ? { ...part, id: `${String(part.id)}-${this.#suffix}` }
+      : part;
   }
 
   async #finish(finish: Part): Promise<readonly Part[]> {
@@ -76,7 +78,7 @@ export function join(parts: Part[], part: Part): void {
   if (part.type === "raw" || part.type === "ping") return;
   const last = parts.at(-1);
   if (last && continues(last, part))
-    parts[parts.length - 1] = { ...last, delta: `${last.delta}${part.delta}` };
+    parts[parts.length - 1] = { ...last, delta: String(last.delta) + String(part.delta) };
   else parts.push(part);
 }
 

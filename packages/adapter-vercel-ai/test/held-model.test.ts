@@ -14,7 +14,7 @@ const request = { prompt: [{ role: "user", content: [{ type: "text", text: "go" 
 
 interface Asked {
   readonly hold: Hold;
-  again(): Promise<ReadableStream<Part>>;
+  readonly again: () => Promise<ReadableStream<Part>>;
 }
 
 /** Streams a script through a held model, in a run of its own. */

@@ -133,6 +133,27 @@ describe.each(versions)("$name", (version) => {
     expect(calls).toBe(1);
   });
 
+  test.skipIf(version.major === 5)(
+    "an approval of the SDK's own is asked for and answered as it is without us",
+    async () => {
+      const scripted = callsOnce(version, "pay");
+      let paid = 0;
+      const tools = { pay: { inputSchema, needsApproval: true, execute: async () => ++paid } };
+      const ask = (messages: object[]) =>
+        ai.generateText({ model: scripted.model, tools, messages, stopWhen: stepCount(ai, 9) });
+      const results = await twice(async () => {
+        const asked = [{ role: "user", content: "go" }];
+        const { content, response } = await ask(asked);
+        const { approvalId } = content.find(({ type }: { type: string }) => type === "tool-approval-request");
+        const approval = { type: "tool-approval-response", approvalId, approved: true };
+        return await ask([...asked, ...response.messages, { role: "tool", content: [approval] }]);
+      });
+      expect(results.map(({ text }) => text)).toEqual(["done", "done"]);
+      expect(paid).toBe(1);
+      expect(scripted.asked()).toHaveLength(2);
+    },
+  );
+
   test.skipIf(version.name === "ai 5.0.0")(
     "a generator tool streams what it yields; a replay yields the last",
     async () => {

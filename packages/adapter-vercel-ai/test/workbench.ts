@@ -36,18 +36,18 @@ export function workbench(options: HoldfastOptions = {}) {
     /** A Holdfast as another process has it, on the same database. */
     elsewhere: () => pair[1],
     /** One more, for tests that close it. */
-    async open(): Promise<Holdfast> {
+    open: async (): Promise<Holdfast> => {
       const hf = await openHoldfast({ database: database.url, ...options });
       opened.push(hf);
       return hf;
     },
     /** Does the work as a run, and then again elsewhere. */
-    async twice<T>(work: () => T | PromiseLike<T>): Promise<[T, T]> {
+    twice: async <T>(work: () => T | PromiseLike<T>): Promise<[T, T]> => {
       const runId = newRunId();
       return [await pair[0].run(runId, work), await pair[1].run(runId, work)];
     },
     /** A model of a name of its own that says these turns. */
-    model({ createProvider }: Pick<Version, "createProvider">, ...turns: readonly Turn[]) {
+    model: ({ createProvider }: Pick<Version, "createProvider">, ...turns: readonly Turn[]) => {
       const id = `scripted-${crypto.randomUUID()}`;
       server.script(id, ...turns);
       const model = createProvider({ name: "scripted", baseURL: server.url, includeUsage: true })(id);

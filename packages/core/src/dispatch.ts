@@ -24,6 +24,8 @@ export interface Host {
   readonly course: Course;
   readonly writer: RunWriter;
   stop(error: unknown): void;
+  /** The call was aborted: it may have happened, or not. */
+  aborted(error: unknown): void;
   /** Settles as the promise does, or never where the run has stopped. */
   unlessStopped<T>(promise: Promise<T>): Promise<T>;
   /** Throws unless the run is still this process' to call for. */
@@ -132,6 +134,7 @@ export class Dispatch<T> implements Live<T> {
       // No outcome: a model call's next try takes its place; an aborted effect may have happened, or not.
       const { row } = this.#located;
       row?.taken.delete(row.n);
+      if (aborted) this.#host.aborted(error);
       this.#close();
       return;
     }

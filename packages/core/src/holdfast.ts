@@ -304,7 +304,7 @@ export class Holdfast {
     try {
       value = (await Promise.race([work(), session.stopped])) as T;
       await session.settled();
-      await session.settleDoubts();
+      await session.finishOpen();
     } catch (error) {
       throw await this.#failed(session, error);
     }

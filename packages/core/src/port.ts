@@ -16,7 +16,7 @@ export interface Port {
    * and records what came of it.
    */
   step<T>(call: Call<T>, work: (live: Live<T>) => T | PromiseLike<T>): Promise<T>;
-  /** Work that must settle before the run may end. Its rejection is nobody's but its owner's. */
+  /** Work that must settle before the run may end. If it rejects, the run fails with it, unless its work did first. */
   keep(promise: PromiseLike<unknown>): void;
   /** The framework tries this lane again: model answers after the lane's last intent are asked for anew. */
   resample(): void;

@@ -72,6 +72,9 @@ export class Session implements Execution {
   readonly #opened = Promise.withResolvers<void>();
   readonly #open = new Map<string, Promise<unknown>>();
   readonly #kept = new Set<PromiseLike<unknown>>();
+  /** What calls were aborted with. */
+  readonly #aborted = new Map<string, unknown>();
+  #keptError: { error: unknown } | undefined;
   readonly #parking: Parking;
   #rejectStopped: (error: unknown) => void = () => {};
   #stopError: { error: unknown } | undefined;
@@ -136,7 +139,10 @@ export class Session implements Execution {
       this.#kept.delete(promise);
       this.#parking.announce();
     };
-    promise.then(settled, settled);
+    promise.then(settled, (error: unknown) => {
+      this.#keptError ??= { error };
+      settled();
+    });
   }
 
   /** A framework tries a lane again: model answers after its last intent are not used a second time. */
@@ -207,10 +213,12 @@ export class Session implements Execution {
   }
 
   /**
-   * A call that was aborted may have happened: a run whose work went on all the same does not end with that open. Parks
-   * it until every doubt is settled, or resolves at once where there is none.
+   * Throws where the run's work is not done, whatever its function returned: something kept has failed, or a call was
+   * aborted. That call may have happened. One that may be repeated is, when the run is tried again; for any other the run
+   * parks here until somebody says what became of it.
    */
-  async settleDoubts(): Promise<void> {
+  async finishOpen(): Promise<void> {
+    if (this.#keptError) throw this.#keptError.error;
     const writer = must(this.#writer, "the owner's writer");
     await writer.flush();
     for (const { key, at } of doubtsOf(this.#run, true)) {
@@ -218,6 +226,9 @@ export class Session implements Execution {
       if (at === "intended") writer.say({ kind: "doubt", step: key, why });
       await Promise.race([this.#parking.wait(this.root.at, key, "doubt"), this.stopped]);
     }
+    const steps = [...this.#run.steps.values()];
+    const open = steps.find((step) => step.at === "intended" && step.intent.effect !== "read");
+    if (open) throw this.#aborted.get(open.key) ?? new Error(`the call ${open.key} has no outcome`);
   }
 
   /** The run's last entry, and the end of its lease. */
@@ -415,6 +426,7 @@ export class Session implements Execution {
       course: must(this.#course, "the course of an open run"),
       writer: this.#writerOr(step),
       stop: (error) => this.stop(error),
+      aborted: (error) => void this.#aborted.set(step, error),
       unlessStopped: (promise) => this.#unlessStopped(promise),
       mayDispatch: () => this.#mayDispatch(),
       transaction: (idleMs) => must(this.#owner, "the owner of a run that is written").means.db.begin(idleMs),
