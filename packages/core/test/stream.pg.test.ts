@@ -114,12 +114,14 @@ test("a run ends only when what it was asked to keep has settled", async () => {
   expect(events).toEqual(["settles", "value"]);
 });
 
-test("what is kept may reject: that is its owner's affair", async () => {
+test("a run whose kept work rejects has failed with that, whatever its function returned", async () => {
   const holdfast = await open();
-  const running = holdfast.run(newId(), () => {
+  const id = newId();
+  const running = holdfast.run(id, () => {
     const lost = Promise.reject(new Error("lost"));
     current()?.keep(lost);
     return "value";
   });
-  expect(await running).toBe("value");
+  await expect(running).rejects.toThrow("lost");
+  expect(await holdfast.runs.get(id)).toMatchObject({ status: "failed" });
 });
