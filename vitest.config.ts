@@ -10,7 +10,7 @@ const database = fileURLToPath(new URL("./scripts/database-for-tests.ts", import
 export default defineConfig({
   ssr: {
     resolve: {
-      conditions: [source, "module", "node", "development|production"],
+      conditions: [source, "node", "development|production"],
       // Only ours. With "import" among them, require("pg-pool") inside pg finds the wrong file.
       externalConditions: [source],
     },

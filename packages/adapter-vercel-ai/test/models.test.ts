@@ -25,6 +25,15 @@ describe.each(versions)("$name", (version) => {
     expect(scripted.asked()).toHaveLength(1);
   });
 
+  test("without a default provider it is the gateway's", async () => {
+    const scripted = model(version, { text: "by name" });
+    const gateway = { languageModel: () => scripted.model };
+    const { generateText } = withDurability({ ...version.ai, gateway });
+    const results = await twice(() => generateText({ model: scripted.id, prompt: "go" }));
+    expect(results.map(({ text }) => text)).toEqual(["by name", "by name"]);
+    expect(scripted.asked()).toHaveLength(1);
+  });
+
   test("a model that prepareStep chooses is held", async () => {
     const first = model(version, { calls: [{ name: "note", input: {} }] });
     const other = model(version, { text: "unused" }, { text: "from the other" });

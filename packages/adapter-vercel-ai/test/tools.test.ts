@@ -9,7 +9,9 @@ import { holdTools } from "../src/tools.ts";
 import { type Ai, stepCount, type Version, versions } from "./versions.ts";
 import { newRunId, workbench } from "./workbench.ts";
 
-const { here, open, twice, model } = workbench({ tools: { again: { effect: "idempotent" } } });
+const { here, open, twice, model } = workbench({
+  tools: { again: { effect: "idempotent" }, flaky: { effect: "read", retry: { attempts: 2 } } },
+});
 
 const inputSchema = z.object({});
 
@@ -108,6 +110,29 @@ describe.each(versions)("$name", (version) => {
     };
     await here().run(newRunId(), () => generate(scripted, { ask }));
     expect(seen).toEqual([42, true, false]);
+  });
+
+  test("a dynamic tool is held like any other", async () => {
+    const scripted = callsOnce(version, "find");
+    let found = 0;
+    const find = ai.dynamicTool({ description: "Finds.", inputSchema, execute: async () => ++found });
+    for (const { text } of await twice(() => generate(scripted, { find }))) expect(text).toBe("done");
+    expect(found).toBe(1);
+  });
+
+  test("a tool that may be retried is, and the model is told of what came of it in the end", async () => {
+    const scripted = callsOnce(version, "flaky");
+    let tries = 0;
+    const flaky = {
+      inputSchema,
+      async execute() {
+        if (++tries === 1) throw new Error("busy");
+        return "at the second try";
+      },
+    };
+    const { steps } = await here().run(newRunId(), () => generate(scripted, { flaky }));
+    expect(steps[0].toolResults[0].output).toBe("at the second try");
+    expect(tries).toBe(2);
   });
 
   test("tools that are held already are held once, by the call that they are passed to", async () => {

@@ -1,2 +1,9 @@
+export {
+  type AdapterContract,
+  adapterContract,
+  type ContractAgent,
+  type ContractBench,
+  type ContractTurn,
+} from "./adapter-contract.ts";
 export { type Crash, Crashed, type CrashingPool, crashing, type Tap, tapped } from "./crash.ts";
 export { openWireProxy, type WireProxy } from "./wire-proxy.ts";

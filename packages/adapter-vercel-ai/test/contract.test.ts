@@ -1,0 +1,46 @@
+import { adapterContract, type ContractAgent } from "@holdfast/core/testing";
+import { freshDatabase } from "../../../test/fresh-database.ts";
+import { withDurability } from "../src/index.ts";
+import { ScriptedModel } from "./scripted-model.ts";
+import { stepCount, versions } from "./versions.ts";
+
+(globalThis as { AI_SDK_LOG_WARNINGS?: boolean }).AI_SDK_LOG_WARNINGS = false;
+
+for (const { name, ai: plain, createProvider } of versions) {
+  adapterContract(name, { database: freshDatabase, bench });
+
+  async function bench() {
+    const server = new ScriptedModel();
+    await server.listen();
+    const ai = withDurability(plain as never) as typeof plain;
+    let models = 0;
+    return {
+      agent({ turns, tools, prompt = "Go." }: ContractAgent) {
+        const id = `contract-${name}-${++models}`;
+        server.script(id, ...turns);
+        const options = () => ({
+          model: createProvider({ name: "scripted", baseURL: server.url, includeUsage: true })(id),
+          prompt,
+          tools: Object.fromEntries(
+            Object.entries(tools).map(([called, does]) => [
+              called,
+              ai.tool({ inputSchema: ai["jsonSchema"]({ type: "object" }), execute: does }),
+            ]),
+          ),
+          stopWhen: stepCount(plain, 9),
+        });
+        return {
+          run: async () => (await ai.generateText(options())).text as string,
+          stream: async () => {
+            const result = ai.streamText(options());
+            let text = "";
+            for await (const part of result.textStream) text += part;
+            return text;
+          },
+          asked: () => server.asked(id).length,
+        };
+      },
+      close: async () => server.close(),
+    };
+  }
+}

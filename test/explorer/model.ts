@@ -1,0 +1,323 @@
+import type { Effect } from "../../packages/core/src/ledger/entry.ts";
+
+/*
+ * The core protocol as a finite state: what stands in Postgres, what is on its way to it, what each process knows, and
+ * what has happened outside. Decisions are the product's own (`replay`, `plan`, `doubtsOf`: see fold.ts); what stands in
+ * SQL is mirrored in statements.ts, condition by condition, and each condition can be taken out by its name here.
+ */
+
+/** A condition that the promise rests on, and where the product has it. */
+export const guards = {
+  "take: epoch": "store/lease.ts TAKE: r.epoch = $4",
+  "take: raises": "store/lease.ts TAKE: epoch = r.epoch + 1",
+  "take: taker alive": "store/lease.ts TAKE: exists (… w.worker = $2 and w.until > now())",
+  "take: owner dead": "store/lease.ts TAKE: not exists (… w.worker = r.leased_by and w.until > now())",
+  "take: mine": "store/lease.ts TAKE: r.leased_by = $2 and $7",
+  "take: beats": "store/lease.ts TAKE: w.beats = $5; enter.ts begins its grace anew at another beat",
+  "take: lock gone": "store/lease.ts TAKE: holdfast.lock_gone(w.worker, w.locked_in)",
+  "take: grace": "enter.ts: performance.now() - gone.since < graceSeconds * 1000",
+  "append: epoch": "store/ledger.ts HEAD: r.epoch = want.epoch",
+  "append: number": "store/ledger.ts HEAD: r.appends = want.number - 1",
+  "append: status": "store/ledger.ts HEAD: r.status = 'running' or want.ends is null and r.status in (…)",
+  "append: recognised": "store/ledger.ts whyRefused: head.appends === number",
+  "park: epoch": "store/lease.ts PARK: epoch = $2",
+  "park: number": "store/lease.ts PARK: appends = $3 - 1",
+  "park: seq": "store/lease.ts PARK: seq = $4",
+  "park: status": "store/lease.ts PARK: status = 'running'",
+  "outside: seq": "store/outside.ts WRITE: seq = $2",
+  "outside: raises": "store/outside.ts WRITE: epoch + 1 where the run is not running",
+  "notice: owner dead": "store/lease.ts NOTICE: coalesce(w.until, '-infinity') <= now()",
+  "give back: held": "holdfast.ts #afterBeat: !this.#held.has(run)",
+  "give back: twice": "holdfast.ts #afterBeat: this.#strays.has(run)",
+  "check: deadline": "heart.ts mayCall: this.#pulse.isOver()",
+  "check: lapses": "heart.ts mayCall: this.#pulse.lapses !== lapses",
+  "check: locked": "heart.ts mayCall: this.#pulse.locked",
+  "check: stopped": "session.ts #execute: if (this.#stopError) throw",
+  "call: intent first": "session.ts #execute: await writer.flush()",
+  "call: plan": "step/plan.ts: canRepeat(step.intent.effect) && canRepeat(effect)",
+  "call: one key": "ledger/key.ts idempotencyKeyOf: of run and step alone",
+  "reconcile: waits": "reconcile.ts LEFT: not done is believed once lease and time limit are over",
+  "end: doubts settled": "holdfast.ts #finish: await session.settleDoubts()",
+  // What the product does not have, as found by this explorer: see the tests of what it lacks.
+  "append: seq": "lacking: a word on a doubt goes in only where its writer has seen all that was written",
+  "append: not while parking": "lacking: an append and a parking that are under way together share a number",
+  "give back: epoch": "lacking: GIVE_BACK names the epoch that was seen",
+  "notice: epoch": "lacking: NOTICE looks at the owner again once it has the lock",
+  "reconcile: from the takeover": "lacking: LEFT counts from when the intent was written",
+} as const;
+export type Guard = keyof typeof guards;
+
+/** What the promise takes for granted of the world. */
+export const assumptions = {
+  "a stop ends in time":
+    "no process is stopped between its last check and its call for longer than the lease and the time limit together",
+  "people wait":
+    "who says that a call did not happen looked when the lease and the time limit it went out under were over",
+  "a loss is heard first":
+    "a process that runs hears within the grace that its session was ended; one that was stopped, before anything else",
+} as const;
+export type Assumption = keyof typeof assumptions;
+
+/** What may go wrong. A scene bounds how often, all kinds together; in which order is everything that is explored. */
+export type Disturbance =
+  | "crash" // a process dies
+  | "stop" // a process stands still (SIGSTOP, a paused VM); going on is free
+  | "expire" // a lease runs out while its worker lives: the database was away. While it is stopped or dead that is free
+  | "disconnect" // the server ends the session that holds the worker's lock
+  | "cut" // a statement's answer is lost, and it is sent again; the first copy may yet arrive
+  | "give up" // a claim's answer is lost, and its caller is told that there is no database
+  | "hand over" // the process is told to close
+  | "overrun" // what is under way beside a doubt outlives the bound within which it may settle
+  | "overdue" // a call outlives its time limit
+  | "abort"; // the framework aborts a call and goes on
+
+/** Time as ticks. Without it a lease runs out at any time, and the order is all that counts. */
+export interface Clock {
+  readonly lease: number;
+  /** How long a call may take. */
+  readonly limit: number;
+  /** So long after an intent was written its call may go out while the heart still beats. */
+  readonly late: number;
+}
+
+export interface Scene {
+  readonly workers: number;
+  /** The effects of each run. */
+  readonly runs: readonly (readonly Effect[])[];
+  /** Are a run's effects begun side by side, or one after the other? */
+  readonly abreast?: boolean;
+  /** How many people may be answering at once. */
+  readonly people?: number;
+  /** Can the tools say what became of a call? */
+  readonly reconciles?: boolean;
+  readonly disturbances: number;
+  readonly kinds: readonly Disturbance[];
+  readonly clock?: Clock;
+}
+
+export interface Rules {
+  readonly without: ReadonlySet<Guard>;
+  readonly assuming: ReadonlySet<Assumption>;
+}
+
+/** A worker whose slot was given to another process: dead for good. */
+export const GHOST = -2;
+export const NOBODY = -1;
+
+export interface Worker {
+  process: "up" | "stopped" | "dead";
+  /** What is left of its leases by its own clock, and by the database's, which is never behind. 0: over. */
+  own: number;
+  until: number;
+  /** Its session with the lock lives, as the server sees it; and as far as the process has heard. */
+  session: boolean;
+  locked: boolean;
+  /** Runs that were leased here at the last beat, but not worked on: a bit each. */
+  strays: number;
+}
+
+/** A row of `runs`, and its entries: three letters each, what it says, of which step, in which epoch. */
+export interface Head {
+  status: "waiting" | "running" | "succeeded";
+  on: "" | "caller" | "doubt";
+  epoch: number;
+  appends: number;
+  appendSeq: number;
+  leasedBy: number;
+  ledger: string;
+}
+
+/**
+ * A run as one process sees it. `steps` has a letter for each:
+ *   . not begun        q the tool is being asked   r its answer, or "it did not go out", is being written
+ *   i intent is being written   d … is durable     c checked   o out   a answered   b observation is being written
+ *   s settled   x aborted   y overdue: the doubt is being written   w waits for a person   v so does the run's end
+ *   n never settles here
+ */
+export interface Session {
+  at: "sighting" | "taking" | "taken" | "working";
+  /** Whose session was seen gone. */
+  owner: number;
+  /** The lease ran out since this run was asked for. */
+  lapsed: boolean;
+  epoch: number;
+  number: number;
+  seen: number;
+  steps: string;
+  /** Facts that no append has taken up yet: two letters each. */
+  said: string;
+  stopped: boolean;
+  releasing: boolean;
+  broken: boolean;
+}
+
+/** A statement on its way to Postgres. It arrives, whatever becomes of who sent it. */
+export interface Statement {
+  readonly kind: "take" | "append" | "park" | "outside" | "give back" | "notice";
+  worker: number;
+  readonly run: number;
+  /** Somebody waits for the answer. */
+  heard: boolean;
+  readonly epoch: number;
+  readonly number: number;
+  readonly seen: number;
+  readonly facts: string;
+  /** take: whose session was gone, or NOBODY. notice: whose lease was over. */
+  owner: number;
+  /** take: that owner has not beaten since. */
+  fresh: boolean;
+  readonly mine: boolean;
+}
+
+/** A call on its way to the outside world. */
+export interface Out {
+  worker: number;
+  readonly run: number;
+  readonly step: number;
+  heard: boolean;
+  left: number;
+}
+
+/** What the arithmetic of `reconcile` is about: how old a step's intent and the takeover after it are, and whose it is. */
+export interface Age {
+  intent: number;
+  takeover: number;
+  by: number;
+}
+
+export interface State {
+  left: number;
+  workers: Worker[];
+  heads: Head[];
+  sessions: (Session | undefined)[][];
+  sent: Statement[];
+  calls: Out[];
+  /** How often each effect has happened, and under which keys. */
+  happened: number[][];
+  keys: string[][];
+  ages: Age[][];
+  /** The first property that does not hold here. */
+  broken: Property | undefined;
+}
+
+export const properties = {
+  once: "a once-only effect happens at most once",
+  key: "an idempotent effect has one key",
+  recorded: "no recorded call is made again",
+  intended: "a call goes out on an intent that is written",
+  ledger: "the ledger can be read, and no outcome on it changes",
+  fenced: "only the owner of the current epoch writes as an owner",
+  alive: "no run is taken from an owner that is alive",
+  believed: "what a writer takes to be written is written",
+  woken: "no wake-up is lost",
+  settled: "no run ends with a doubt open",
+  ends: "every run can still end",
+} as const;
+export type Property = keyof typeof properties;
+
+export function beginningOf({ workers, runs, disturbances, clock }: Scene): State {
+  const full = clock?.lease ?? 1;
+  return {
+    left: disturbances,
+    workers: Array.from({ length: workers }, () => fresh(full)),
+    // As after a takeover that was given back. That a run is created by its first owner changes nothing here.
+    heads: runs.map(() => ({
+      status: "waiting",
+      on: "caller",
+      epoch: 0,
+      appends: 0,
+      appendSeq: 0,
+      leasedBy: NOBODY,
+      ledger: "S-0",
+    })),
+    sessions: Array.from({ length: workers }, () => runs.map(() => undefined)),
+    sent: [],
+    calls: [],
+    happened: runs.map((effects) => effects.map(() => 0)),
+    keys: runs.map((effects) => effects.map(() => "")),
+    ages: clock ? runs.map((effects) => effects.map(() => ({ intent: 0, takeover: 0, by: NOBODY }))) : [],
+    broken: undefined,
+  };
+}
+
+/** A worker that has just beaten. A tenth of the lease is kept back: with a clock, a tick. */
+export function fresh(full: number): Worker {
+  return { process: "up", own: Math.max(1, full - 1), until: full, session: true, locked: true, strays: 0 };
+}
+
+export function copyOf(state: State): State {
+  return {
+    left: state.left,
+    workers: state.workers.map((worker) => ({ ...worker })),
+    heads: state.heads.map((head) => ({ ...head })),
+    sessions: state.sessions.map((ofWorker) => ofWorker.map((session) => session && { ...session })),
+    sent: state.sent.map((statement) => ({ ...statement })),
+    calls: state.calls.map((call) => ({ ...call })),
+    happened: state.happened.map((ofRun) => ofRun.slice()),
+    keys: state.keys.map((ofRun) => ofRun.slice()),
+    ages: state.ages.map((ofRun) => ofRun.map((age) => ({ ...age }))),
+    broken: state.broken,
+  };
+}
+
+/**
+ * The same text for states that differ in the workers' names alone. Workers are put in the order of what they are; where
+ * two are alike their order may still tell states apart that are the same, which costs time and nothing else.
+ */
+export function textOf({ left, workers, heads, sessions, sent, calls, happened, keys, ages }: State): string {
+  const own = workers.map((worker, w) => {
+    const { process, own, until, session, locked, strays } = worker;
+    let text = `${process[0]}${own}${until}${+session}${+locked}${strays}`;
+    for (const s of sessions[w] ?? []) text += s ? sessionText(s) : "-";
+    for (const head of heads) text += head.leasedBy === w ? "L" : "l";
+    text += sent.filter((one) => one.worker === w).map(statementText).sort().join("");
+    text += calls.filter((one) => one.worker === w).map(callText).sort().join("");
+    return text;
+  });
+  const order = workers.map((_, w) => w).sort((a, b) => compare(own[a] as string, own[b] as string));
+  const place = (worker: number) => (worker < 0 ? worker : order.indexOf(worker));
+
+  let text = `${left}`;
+  for (const head of heads) {
+    const { status, on, epoch, appends, appendSeq, leasedBy, ledger } = head;
+    text += `|${status[0]}${on[0] ?? ""}${epoch},${appends},${appendSeq}${leasedBy === GHOST ? "G" : ""}${ledger}`;
+  }
+  for (const w of order) {
+    text += `|${own[w]}`;
+    for (const s of sessions[w] ?? []) if (s && s.owner !== NOBODY) text += `>${place(s.owner)}`;
+    text += sent
+      .filter((one) => one.worker === w && one.owner !== NOBODY)
+      .map((one) => `>${one.run}${+one.heard}${place(one.owner)}`)
+      .sort()
+      .join("");
+  }
+  text += sent
+    .filter((one) => one.worker < 0)
+    .map((one) => `${one.worker}${statementText(one)}${place(one.owner)}`)
+    .sort()
+    .join("");
+  text += calls
+    .filter((one) => one.worker < 0)
+    .map(callText)
+    .sort()
+    .join("");
+  text += `|${happened.join(";")}|${keys.join(";")}`;
+  for (const ofRun of ages) {
+    for (const { intent, takeover, by } of ofRun) text += `|${intent},${takeover},${place(by)}`;
+  }
+  return text;
+}
+
+function sessionText({ at, lapsed, epoch, number, seen, steps, said, stopped, releasing, broken }: Session) {
+  const flags = +lapsed + 2 * +stopped + 4 * +releasing + 8 * +broken;
+  return `(${at.slice(0, 5)}${flags},${epoch},${number},${seen}${steps}${said})`;
+}
+
+function statementText({ kind, run, heard, epoch, number, seen, facts, fresh, mine }: Statement) {
+  const flags = +heard + 2 * +fresh + 4 * +mine;
+  return `<${kind[0]}${run}${flags},${epoch},${number},${seen}${facts}>`;
+}
+
+const callText = ({ run, step, heard, left }: Out) => `!${run}${step}${+heard}${left}`;
+
+const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
