@@ -1,6 +1,5 @@
 import { doubtsIn, fold, keyOf, seqOf, upTo } from "./fold.ts";
 import {
-  GHOST,
   type Guard,
   type Head,
   NOBODY,
@@ -51,7 +50,7 @@ function take(on: On): void {
   const isDead = !isAlive(state, head.leasedBy) || !holds("take: owner dead");
   const isGone =
     owner !== NOBODY &&
-    (head.leasedBy === owner ? fresh || !holds("take: beats") : !holds("take: beats")) &&
+    ((head.leasedBy === owner && fresh) || !holds("take: beats")) &&
     (!hasSession(state, head.leasedBy) || !holds("take: lock gone"));
   const mayTake =
     (head.epoch === epoch || !holds("take: epoch")) &&
@@ -147,7 +146,8 @@ function park(on: On): void {
   else if (head.status !== "running") session.releasing = false; // given up after its tries
 }
 
-function writeOutside({ sent, holds, head, ...on }: On): void {
+function writeOutside(on: On): void {
+  const { sent, holds, head } = on;
   if (seqOf(head.ledger) !== sent.seen && holds("outside: seq")) return;
   if (head.status === "succeeded") return;
   if (head.status === "waiting") {
@@ -157,7 +157,7 @@ function writeOutside({ sent, holds, head, ...on }: On): void {
       head.appends = 0;
     }
   }
-  write({ sent, holds, head, ...on }, sent.facts);
+  write(on, sent.facts);
 }
 
 function giveBack(on: On): void {
@@ -288,7 +288,10 @@ function unsay(on: On, session: Session): void {
   let rest = "";
   for (let at = 0; at < sent.facts.length; at += 2) {
     if (!saysOfDoubt(sent.facts[at] as string)) rest += sent.facts.slice(at, at + 2);
-    else setStep(session, Number(sent.facts[at + 1]), session.stopped ? "n" : ".");
+    else {
+      const step = Number(sent.facts[at + 1]);
+      setStep(session, step, session.stopped ? "n" : session.steps[step] === "v" ? "s" : ".");
+    }
   }
   session.said = rest + session.said;
   catchUp(on, session, seqOf(head.ledger));
@@ -309,7 +312,5 @@ function fence(session: Session): void {
   halt(session, false);
   session.broken = true;
   session.said = "";
-  session.steps = session.steps.replace(/[idrya b]/g, "n");
+  session.steps = session.steps.replace(/[idryab]/g, "n");
 }
-
-export const isGhost = (worker: number) => worker === GHOST;

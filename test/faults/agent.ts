@@ -43,7 +43,10 @@ const scripts: Readonly<Record<string, readonly Turn[]>> = {
     },
     { text: "Order 41 was refunded as well." },
   ],
-  writer: [{ text: "Dear Ana, ", calls: [{ name: "refund", input: { order: "7" } }] }, { text: "it is done." }],
+  writer: [
+    { text: "Dear Ana, ", calls: [{ name: "refund", input: { order: "7" } }] },
+    { text: "it is done." },
+  ],
 };
 
 /** A user's agent: four tools side by side, one of which is an agent itself, and a stream at the end. */
@@ -90,7 +93,9 @@ export async function settleOrders(world: World) {
   return {
     text: clerk.text,
     streamed,
-    outputs: steps.flatMap(({ toolResults }) => toolResults.map(({ toolName, output }) => ({ toolName, output }))),
+    outputs: steps.flatMap(({ toolResults }) =>
+      toolResults.map(({ toolName, output }) => ({ toolName, output })),
+    ),
   };
 }
 

@@ -78,7 +78,13 @@ const counting = (counted: number[], work: (n: number) => unknown = (n) => n * 1
   });
 
 const generate = (model: ReturnType<typeof scripted>["model"], count: ReturnType<typeof counting>) =>
-  ai.generateText({ model, tools: { count }, prompt: "count", stopWhen: plain.isStepCount(9), maxRetries: 0 });
+  ai.generateText({
+    model,
+    tools: { count },
+    prompt: "count",
+    stopWhen: plain.isStepCount(9),
+    maxRetries: 0,
+  });
 
 const outputsOf = async (generated: ReturnType<typeof generate>) =>
   (await generated).steps.flatMap(({ toolResults }) => toolResults.map(({ output }) => output));
@@ -87,7 +93,11 @@ const intents = (entries: readonly LedgerEntry[]) => entries.filter(({ kind }) =
 
 describe("a tool call id that a provider uses again", () => {
   test("in a later turn, with the same arguments, is another call, here and where another process goes on", async () => {
-    const { model } = scripted({ calls: [{ id: "0", n: 1 }] }, { calls: [{ id: "0", n: 1 }] }, { text: "ok" });
+    const { model } = scripted(
+      { calls: [{ id: "0", n: 1 }] },
+      { calls: [{ id: "0", n: 1 }] },
+      { text: "ok" },
+    );
     const [runId, counted] = [newRunId(), [] as number[]];
     const [first, second] = [await here.open(), await here.open()];
     const work = (end: () => unknown) => async () => {
@@ -106,7 +116,12 @@ describe("a tool call id that a provider uses again", () => {
     left.catch(done.reject);
     await done.promise;
     await first.close({ graceSeconds: 0 });
-    expect(await second.run(runId, work(() => {}))).toEqual([10, 10]);
+    expect(
+      await second.run(
+        runId,
+        work(() => {}),
+      ),
+    ).toEqual([10, 10]);
     expect(counted).toEqual([1, 1]);
     expect(intents(await second.entries(runId))).toHaveLength(2);
   });
@@ -146,18 +161,23 @@ test.each<[string, () => unknown, string]>([
   ["a string", () => Promise.reject("out of paper"), "out of paper"],
   ["nothing", () => Promise.reject(undefined), ""],
   ["a function", () => Promise.reject(() => 1), ""],
-])("a tool that throws %s has thrown: the model is told, and it is not called again", async (_, throws, told) => {
-  const { model, asked } = scripted({ calls: [{ id: "0", n: 1 }] }, { text: "ok" });
-  const [runId, counted] = [newRunId(), [] as number[]];
-  const hf = await here.open();
-  const run = () => hf.run(runId, async () => (await generate(model, counting(counted, throws))).text);
-  expect(await run()).toBe("ok");
-  expect(JSON.stringify(asked[1])).toContain(told);
-  expect((await hf.entries(runId)).filter((entry) => entry.kind === "observation" && !entry.ok)).toHaveLength(1);
-  await soundLedger(hf, runId);
-  expect(await run()).toBe("ok");
-  expect(counted).toEqual([1]);
-});
+])(
+  "a tool that throws %s has thrown: the model is told, and it is not called again",
+  async (_, throws, told) => {
+    const { model, asked } = scripted({ calls: [{ id: "0", n: 1 }] }, { text: "ok" });
+    const [runId, counted] = [newRunId(), [] as number[]];
+    const hf = await here.open();
+    const run = () => hf.run(runId, async () => (await generate(model, counting(counted, throws))).text);
+    expect(await run()).toBe("ok");
+    expect(JSON.stringify(asked[1])).toContain(told);
+    expect(
+      (await hf.entries(runId)).filter((entry) => entry.kind === "observation" && !entry.ok),
+    ).toHaveLength(1);
+    await soundLedger(hf, runId);
+    expect(await run()).toBe("ok");
+    expect(counted).toEqual([1]);
+  },
+);
 
 test("a step that throws a string throws it again from the record", async () => {
   const runId = newRunId();
@@ -178,7 +198,10 @@ test("a step that throws a string throws it again from the record", async () => 
   left.catch(done.reject);
   await done.promise;
   await first.close({ graceSeconds: 0 });
-  await second.run(runId, work(() => {}));
+  await second.run(
+    runId,
+    work(() => {}),
+  );
   expect(thrown).toEqual(["out of paper", "out of paper"]);
 });
 
@@ -214,42 +237,48 @@ test("a model that fails half way through its stream is asked again by the next 
   expect(asked).toHaveLength(3);
 });
 
-test.each([-1, 1])("a process whose clock is %i hours off keeps its run, and loses it like any other", async (hours) => {
-  const offMs = hours * 3_600_000;
-  const preload = `--import=${new URL("./clock-off.mjs", import.meta.url).href}`;
-  const runId = newRunId();
-  const off = new Child("faults/two-clocks.ts", [here.url, runId, String(offMs)], {
-    NODE_OPTIONS: preload,
-    HOLDFAST_CLOCK_OFF_MS: String(offMs),
-  });
-  const clock = Number((await off.says("clock")).now) - Date.now();
-  expect(Math.round(clock / 3_600_000)).toBe(hours);
-  await off.says("working");
+test.each([-1, 1])(
+  "a process whose clock is %i hours off keeps its run, and loses it like any other",
+  async (hours) => {
+    const offMs = hours * 3_600_000;
+    const preload = `--import=${new URL("./clock-off.mjs", import.meta.url).href}`;
+    const runId = newRunId();
+    const off = new Child("faults/two-clocks.ts", [here.url, runId, String(offMs)], {
+      NODE_OPTIONS: preload,
+      HOLDFAST_CLOCK_OFF_MS: String(offMs),
+    });
+    const clock = Number((await off.says("clock")).now) - Date.now();
+    expect(Math.round(clock / 3_600_000)).toBe(hours);
+    await off.says("working");
 
-  // Its lease is a second long: three beats keep it, by the database's clock.
-  const beats = async () =>
-    Number((await here.sql("select max(beats)::int as beats from holdfast.workers where until > now()"))[0]?.beats);
-  const hf = await here.open({ graceSeconds: 0.1 });
-  const until = (await beats()) + 5;
-  await eventually(async () => (await beats()) >= until);
-  await expect(hf.run(runId, () => 1)).rejects.toThrow("(RUN_LEASED)");
-  off.tell("go on");
-  await off.says("value");
-  await off.exited();
-  const entries = await hf.entries(runId);
-  const ats = entries.map(({ at }) => at.getTime());
-  expect(ats).toEqual([...ats].sort((a, b) => a - b)); // by the database's clock, whatever the process' says
-  expect(Math.abs((ats[0] ?? 0) - Date.now())).toBeLessThan(1_800_000);
+    // Its lease is a second long: three beats keep it, by the database's clock.
+    const beats = async () =>
+      Number(
+        (await here.sql("select max(beats)::int as beats from holdfast.workers where until > now()"))[0]
+          ?.beats,
+      );
+    const hf = await here.open({ graceSeconds: 0.1 });
+    const until = (await beats()) + 5;
+    await eventually(async () => (await beats()) >= until);
+    await expect(hf.run(runId, () => 1)).rejects.toThrow("(RUN_LEASED)");
+    off.tell("go on");
+    await off.says("value");
+    await off.exited();
+    const entries = await hf.entries(runId);
+    const ats = entries.map(({ at }) => at.getTime());
+    expect(ats).toEqual([...ats].sort((a, b) => a - b)); // by the database's clock, whatever the process' says
+    expect(Math.abs((ats[0] ?? 0) - Date.now())).toBeLessThan(1_800_000);
 
-  const dead = new Child("faults/two-clocks.ts", [here.url, `${runId}/dead`, String(offMs)], {
-    NODE_OPTIONS: preload,
-    HOLDFAST_CLOCK_OFF_MS: String(offMs),
-  });
-  await dead.says("working");
-  await dead.kill("SIGKILL");
-  const again = hf.run(`${runId}/dead`, () => step("first", () => "again"), { onLeased: "wait" });
-  expect(await again).toBeUndefined();
-});
+    const dead = new Child("faults/two-clocks.ts", [here.url, `${runId}/dead`, String(offMs)], {
+      NODE_OPTIONS: preload,
+      HOLDFAST_CLOCK_OFF_MS: String(offMs),
+    });
+    await dead.says("working");
+    await dead.kill("SIGKILL");
+    const again = hf.run(`${runId}/dead`, () => step("first", () => "again"), { onLeased: "wait" });
+    expect(await again).not.toBe("again");
+  },
+);
 
 test("two copies of this package in one process are one to the run: its steps, its errors, its lanes", async () => {
   vi.resetModules();
@@ -269,9 +298,9 @@ test("two copies of this package in one process are one to the run: its steps, i
   const refused = await again.run(runId, () => 1, { input: 1 }).catch((error: unknown) => error);
   expect(HoldfastError.is(refused, "RUN_EXISTS_DIFFERENT")).toBe(true);
   expect(copy.HoldfastError.is(refused, "RUN_EXISTS_DIFFERENT")).toBe(true);
-  expect(await hf.run(`${runId}/nested`, () => again.run(`${runId}/nested`, () => 1).catch((e) => e.code))).toBe(
-    "RUN_NESTED",
-  );
+  expect(
+    await hf.run(`${runId}/nested`, () => again.run(`${runId}/nested`, () => 1).catch((e) => e.code)),
+  ).toBe("RUN_NESTED");
   expect(calls).toEqual(["theirs", "ours"]);
   await again.close();
 });

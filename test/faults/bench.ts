@@ -37,13 +37,13 @@ export function bench() {
       return proxy;
     },
     /** A pool of the test's own, ended with it. */
-    pool(url = database.url): pg.Pool {
+    pool: (url = database.url): pg.Pool => {
       const made = poolOn(url);
       pools.push(made);
       return made;
     },
     /** A Holdfast as another process has it, straight on the server unless told otherwise. */
-    async open(options: HoldfastOptions = {}): Promise<Holdfast> {
+    open: async (options: HoldfastOptions = {}): Promise<Holdfast> => {
       const hf = await openHoldfast({ database: database.url, ...options });
       opened.push(hf);
       return hf;
@@ -51,7 +51,7 @@ export function bench() {
     sql: async (text: string, values: unknown[] = []): Promise<Record<string, unknown>[]> =>
       (await pool.query(text, values)).rows,
     /** Ends the server's side of connections, as a failover does: all, or those of one application. */
-    async terminate(application = "%"): Promise<void> {
+    terminate: async (application = "%"): Promise<void> => {
       await pool.query(
         `select pg_terminate_backend(pid) from pg_stat_activity
           where datname = current_database() and pid <> pg_backend_pid() and application_name like $1`,
@@ -79,13 +79,17 @@ export async function eventually(look: () => Promise<boolean>): Promise<void> {
 }
 
 /** Every entry's seq is one more than the one before, epochs never decrease, and no step is observed twice. */
-export async function soundLedger(hf: Holdfast, runId: string): Promise<{ kinds: string[]; epochs: number[] }> {
+export async function soundLedger(
+  hf: Holdfast,
+  runId: string,
+): Promise<{ kinds: string[]; epochs: number[] }> {
   const entries = await hf.entries(runId);
   const epochs = entries.map(({ epoch }) => epoch);
   const seen = new Set<string>();
   for (const [i, entry] of entries.entries()) {
     if (entry.seq !== i + 1) throw new Error(`entry ${entry.seq} stands at place ${i + 1} of ${runId}`);
-    if (entry.epoch < (epochs[i - 1] ?? 0)) throw new Error(`the epoch falls at entry ${entry.seq} of ${runId}`);
+    if (entry.epoch < (epochs[i - 1] ?? 0))
+      throw new Error(`the epoch falls at entry ${entry.seq} of ${runId}`);
     if (entry.kind !== "observation") continue;
     if (seen.has(entry.step)) throw new Error(`step ${entry.step} of ${runId} is observed twice`);
     seen.add(entry.step);

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { HoldfastError, once, openHoldfast, signal, step } from "@holdfast/core";
+import { tapped } from "@holdfast/core/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { fromPg } from "../../packages/core/src/store/pg.ts";
 import { Child } from "../process.ts";
@@ -32,7 +33,12 @@ describe("a run goes on, and repeats nothing,", () => {
   ])("where %s cut again and again", async (_, application) => {
     const hf = await here.open({ database: here.pool() });
     const [runId, calls] = [newRunId(), [] as number[]];
-    expect(await hf.run(runId, tenEffects(calls, () => here.terminate(application)))).toBe("all ten");
+    expect(
+      await hf.run(
+        runId,
+        tenEffects(calls, () => here.terminate(application)),
+      ),
+    ).toBe("all ten");
     expect(calls).toEqual(upToTen);
     expect((await soundLedger(hf, runId)).epochs.at(-1)).toBe(1);
   });
@@ -142,7 +148,9 @@ test("a statement waits for a server that is out of reach, and for no longer tha
   expect((await back).rows).toEqual([{ one: 1 }]);
 
   here.proxy.sever();
-  await expect(db.query("select 1")).rejects.toSatisfy((error) => HoldfastError.is(error, "DATABASE_UNAVAILABLE"));
+  await expect(db.query("select 1")).rejects.toSatisfy((error) =>
+    HoldfastError.is(error, "DATABASE_UNAVAILABLE"),
+  );
   await expect(db.begin(1000)).rejects.toSatisfy((error) => HoldfastError.is(error, "DATABASE_UNAVAILABLE"));
   here.proxy.mend();
   expect((await db.query("select 1 as one")).rows).toEqual([{ one: 1 }]);
@@ -150,14 +158,20 @@ test("a statement waits for a server that is out of reach, and for no longer tha
 
 test("a statement that is wrong is not tried again", async () => {
   let sent = 0;
-  const pool = here.pool();
-  const { query } = pool;
-  pool.query = ((...args: never[]) => {
+  const pool = tapped(here.pool(), (_, send) => {
     sent++;
-    return (query as (...args: never[]) => unknown).apply(pool, args);
-  }) as never;
+    return send();
+  });
   await expect(fromPg(pool, { owned: false }).query("select 1 / 0")).rejects.toThrow("division by zero");
   expect(sent).toBe(1);
+});
+
+test("a process whose connection is cut in the middle of a transaction lives, and its run is told", async () => {
+  const child = new Child("faults/cut-transaction.ts", [here.url, newRunId()]);
+  const { pid } = await child.says("cutting");
+  await here.sql("select pg_terminate_backend($1)", [pid]);
+  await child.says("refused");
+  expect((await child.exited()).code).toBe(0);
 });
 
 test("a pool that a Holdfast was given has as many listeners when that is closed as before", async () => {

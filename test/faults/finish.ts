@@ -15,19 +15,19 @@ export async function finish(hf: Holdfast, runId: string, world: CountingWorld):
       if (doubts.length === 0) throw error;
       for (const { step, key } of doubts) {
         const happened = world.outcomeOf(key);
-        await hf.doubts.resolve(
-          runId,
-          step,
-          happened === undefined ? { didNotHappen: true } : { happened },
-          { by: "operator" },
-        );
+        await hf.doubts.resolve(runId, step, happened === undefined ? { didNotHappen: true } : { happened }, {
+          by: "operator",
+        });
       }
     }
   }
 }
 
 /** An undisturbed run and its world: what every other one has to come to. */
-export async function undisturbed(hf: Holdfast, runId: string): Promise<{ value: Settled; world: CountingWorld }> {
+export async function undisturbed(
+  hf: Holdfast,
+  runId: string,
+): Promise<{ value: Settled; world: CountingWorld }> {
   const world = new CountingWorld();
   return { value: await finish(hf, runId, world), world };
 }
@@ -77,7 +77,11 @@ export function differences(
   // that is one answer that was cut off, or two where the next question to a model needs nothing of it to be durable.
   const recorded = new Set(answersIn(died.left));
   const again = died.world.paid.slice(died.paidBefore);
-  expect("recorded answers paid again", again.filter((answer) => recorded.has(answer)), []);
+  expect(
+    "recorded answers paid again",
+    again.filter((answer) => recorded.has(answer)),
+    [],
+  );
   for (const answer of new Set(died.world.paid)) {
     const times = died.world.paid.filter((other) => other === answer).length;
     const most = died.world.paid.slice(0, died.paidBefore).includes(answer) && !recorded.has(answer) ? 2 : 1;
@@ -87,12 +91,26 @@ export function differences(
   if (died.world.reads > 2 * lived.world.reads) found.push(`${died.world.reads} reads`);
 
   const seqs = died.entries.map(({ seq }) => seq);
-  expect("the seqs", seqs, seqs.map((_, i) => i + 1));
+  expect(
+    "the seqs",
+    seqs,
+    seqs.map((_, i) => i + 1),
+  );
   const epochs = died.entries.map(({ epoch }) => epoch);
-  expect("the epochs", epochs, [...epochs].sort((a, b) => a - b));
+  expect(
+    "the epochs",
+    epochs,
+    [...epochs].sort((a, b) => a - b),
+  );
   expect("the entries left by the dead", died.entries.slice(0, died.left.length), died.left);
   expect("outcomes", died.entries.filter(({ kind }) => kind === "outcome").length, 1);
-  const dones = died.entries.flatMap((entry) => (entry.kind === "observation" && "step" in entry ? [entry.step] : []));
-  expect("steps observed twice", dones.filter((step, i) => dones.indexOf(step) !== i), []);
+  const dones = died.entries.flatMap((entry) =>
+    entry.kind === "observation" && "step" in entry ? [entry.step] : [],
+  );
+  expect(
+    "steps observed twice",
+    dones.filter((step, i) => dones.indexOf(step) !== i),
+    [],
+  );
   return found;
 }

@@ -55,7 +55,8 @@ await onServer(`drop database ${name} with (force)`);
 const seconds = Math.round((performance.now() - started) / 1000);
 for (const difference of found) console.log(difference);
 console.log(JSON.stringify({ ...account, differences: found.length, seconds }));
-if (account.deaths < 2 * statements - 10) console.log("Too few of the processes died: the sweep has swept nothing.");
+if (account.deaths < 2 * statements - 10)
+  console.log("Too few of the processes died: the sweep has swept nothing.");
 process.exit(found.length > 0 || account.deaths < 2 * statements - 10 ? 1 : 0);
 
 /** A process that dies at a statement of the run, and the world that it acts on. */

@@ -28,8 +28,8 @@ describe.each(versions)("$name", (version) => {
   test("without a default provider it is the gateway's", async () => {
     const scripted = model(version, { text: "by name" });
     const gateway = { languageModel: () => scripted.model };
-    const { generateText } = withDurability({ ...version.ai, gateway });
-    const results = await twice(() => generateText({ model: scripted.id, prompt: "go" }));
+    const held = withDurability({ ...version.ai, gateway });
+    const results = await twice(() => held.generateText({ model: scripted.id, prompt: "go" }));
     expect(results.map(({ text }) => text)).toEqual(["by name", "by name"]);
     expect(scripted.asked()).toHaveLength(1);
   });

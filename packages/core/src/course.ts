@@ -14,6 +14,7 @@ import {
 } from "./ledger/key.ts";
 import { lanesOf, placesOf, type Run } from "./ledger/replay.ts";
 import { must } from "./must.ts";
+import type { Redactor } from "./redact.ts";
 import { type Asked, CALLED, WHOLE } from "./request.ts";
 import type { Call, EmittedCall } from "./step/call.ts";
 import { matchLane, matchPlace } from "./step/match.ts";
@@ -53,12 +54,14 @@ interface Emitted {
 export class Course {
   readonly #run: Run;
   readonly #runId: string;
+  readonly #redactor: Redactor;
   readonly #emitted = new Map<string, Emitted[]>();
   readonly #consumed = new Set<string>();
   /** Recorded intents by lane and name, without those that this execution has come to. */
   readonly #unconsumed = new Map<string, Set<string>>();
 
-  constructor(runId: string, run: Run) {
+  constructor(runId: string, run: Run, redactor: Redactor) {
+    this.#redactor = redactor;
     this.#runId = runId;
     this.#run = run;
     for (const step of run.steps.values()) {
@@ -76,8 +79,11 @@ export class Course {
    */
   locate(lane: Lane, call: Call<never>, business?: string): Located {
     const emitted = this.#askedBy(lane, call);
-    const input = emitted ? parsed(emitted.call.input) : call.input;
-    const asked = call.kind === "model" ? lane.requests.ask(requestOf(call)) : undefined;
+    // What is to be kept from the ledger is taken out before anything is hashed.
+    const raw = emitted ? parsed(emitted.call.input) : call.input;
+    const isModel = call.kind === "model";
+    const input = isModel ? undefined : this.#redactor.apply("input", raw);
+    const asked = isModel ? lane.requests.ask(this.#redactor.apply("request", requestOf(call))) : undefined;
     const digest = asked?.digest ?? digestOf(input);
     const path = this.#bind(lane, digest);
     if (business !== undefined) {

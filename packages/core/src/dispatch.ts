@@ -7,6 +7,7 @@ import type { Effect, Observation, Usage } from "./ledger/entry.ts";
 import { type Retry, waitMs } from "./retry.ts";
 import type { RunWriter } from "./run-writer.ts";
 import { type Execution, Scope } from "./scope.ts";
+import type { RunSettings } from "./settings.ts";
 import type { Begun, Call, Live } from "./step/call.ts";
 import type { Transaction } from "./store/database.ts";
 
@@ -23,6 +24,7 @@ export interface Host {
   readonly session: Execution;
   readonly course: Course;
   readonly writer: RunWriter;
+  readonly settings: Pick<RunSettings, "redactor" | "maxOutputBytes">;
   stop(error: unknown): void;
   /** The call was aborted: it may have happened, or not. */
   aborted(error: unknown): void;
@@ -113,7 +115,7 @@ export class Dispatch<T> implements Live<T> {
   async commit(value: T, { durable = false } = {}): Promise<T> {
     let encoded: Encoded;
     try {
-      encoded = encode(value);
+      encoded = this.#encode(value);
     } catch (error) {
       // The call has happened: that its value cannot be kept is its outcome, and never a reason to call again.
       await this.#host.unlessStopped(this.#observe(encode(error), false));
@@ -138,7 +140,8 @@ export class Dispatch<T> implements Live<T> {
       this.#close();
       return;
     }
-    const recorded = this.#observe(encodeError(error), false);
+    const { redactor } = this.#host.settings;
+    const recorded = this.#observe(encodeError(redactor.apply("error", error)), false);
     recorded.catch((failed) => this.#host.stop(failed));
     await this.#host.unlessStopped(recorded);
   }
@@ -153,6 +156,16 @@ export class Dispatch<T> implements Live<T> {
     durable.then(asked?.kept, () => {});
     durable.then(this.#close, this.#close);
     return durable;
+  }
+
+  /** Throws NOT_SERIALIZABLE or OUTPUT_TOO_LARGE: the call has happened, and that is its outcome. */
+  #encode(value: T): Encoded {
+    const { redactor, maxOutputBytes: limit } = this.#host.settings;
+    const encoded = encode(redactor.apply("output", value));
+    const bytes = Buffer.byteLength(encoded);
+    if (bytes <= limit) return encoded;
+    const { runId } = this.#host.session;
+    throw new HoldfastError("OUTPUT_TOO_LARGE", { runId, step: this.#located.key, bytes, limit });
   }
 
   #observation(value: Encoded, ok: boolean, usage?: Usage): Observation {
@@ -228,7 +241,7 @@ export class Dispatch<T> implements Live<T> {
     let encoded: Encoded;
     try {
       if (tried.as !== "returned") throw tried.error;
-      encoded = encode(tried.value);
+      encoded = this.#encode(tried.value);
     } catch (error) {
       await tx.rollback();
       await this.fail(error, { aborted: tried.as === "aborted" });

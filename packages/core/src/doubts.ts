@@ -2,6 +2,7 @@ import { decode, encode } from "./codec.ts";
 import { HoldfastError } from "./errors.ts";
 import type { Resolution } from "./ledger/entry.ts";
 import { doubtsOf, replay, type Step } from "./ledger/replay.ts";
+import type { Redactor } from "./redact.ts";
 import type { Database } from "./store/database.ts";
 import { readEntries } from "./store/ledger.ts";
 import { writeOutside } from "./store/outside.ts";
@@ -45,7 +46,7 @@ const MOST_RUNS = 100;
 /** How often a resolution is tried against a ledger that others are writing to. */
 const TRIES = 20;
 
-export function doubtsOn(database: () => Promise<Database>): Doubts {
+export function doubtsOn(database: () => Promise<Database>, redactor: Redactor): Doubts {
   return {
     async list({ runId, limit = MOST_RUNS } = {}) {
       const db = await database();
@@ -67,7 +68,7 @@ export function doubtsOn(database: () => Promise<Database>): Doubts {
         const why = "must be either { happened: output } or { didNotHappen: true }";
         throw new HoldfastError("INVALID_ARGUMENT", { argument: "The resolution", why });
       }
-      const value = happened ? encode(resolved.happened) : undefined;
+      const value = happened ? encode(redactor.apply("output", resolved.happened)) : undefined;
       const fact: Resolution = { kind: "resolution", step, happened, by, comment, value };
       const db = await database();
       for (let tries = 0; tries < TRIES; tries++) {

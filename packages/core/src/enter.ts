@@ -50,6 +50,11 @@ export async function enterRun(entering: Entering): Promise<Entered> {
     if ("lease" in head) return { at: "taken", lapses, ...head };
     checkSame(head, start.agent, inputDigest);
 
+    if (head.prunedAt) {
+      const why =
+        "it has ended and was pruned: its value is gone, and its effects are not repeated; use a new id";
+      throw new HoldfastError("COMMAND_NOT_ALLOWED", { runId, command: "run", why });
+    }
     if (isFinished(head)) return { at: "finished", entries: await readEntries(db, head) };
     if (!head.inline) {
       throw new HoldfastError("COMMAND_NOT_ALLOWED", {

@@ -2,6 +2,7 @@ import type pg from "pg";
 import { Appender } from "./appender.ts";
 import { canKeep, decode, encode, encodeError } from "./codec.ts";
 import { type Doubts, doubtsOn } from "./doubts.ts";
+import { secondsOf } from "./duration.ts";
 import { checkSame, enterRun } from "./enter.ts";
 import { HoldfastError } from "./errors.ts";
 import { Heart } from "./heart.ts";
@@ -13,6 +14,8 @@ import { openDatabase } from "./open-database.ts";
 import { type OutsideRun, setOutsideRun } from "./outside-run.ts";
 import { type LedgerEntry, readLedger, type TailOptions, tailLedger } from "./read-ledger.ts";
 import { rebuildRequest } from "./rebuild-request.ts";
+import { Redactor } from "./redact.ts";
+import type { RunStatus } from "./run/status.ts";
 import { type RunList, runsOn } from "./run-list.ts";
 import { currentScope } from "./scope.ts";
 import { Session } from "./session.ts";
@@ -20,6 +23,7 @@ import { checkTools, type RunSettings, type ToolSettings } from "./settings.ts";
 import type { Database } from "./store/database.ts";
 import { giveBack, noticeDead } from "./store/lease.ts";
 import { checkSchema, migrate } from "./store/migrate.ts";
+import { pruneRuns } from "./store/retention.ts";
 
 export interface HoldfastOptions {
   /**
@@ -37,6 +41,13 @@ export interface HoldfastOptions {
   readonly leaseSeconds?: number;
   /** How long a worker's session must have been gone before its runs are taken over ahead of that. Default 1. */
   readonly graceSeconds?: number;
+  /**
+   * Paths that are taken out of what is recorded, before anything is hashed: `input.user.ssn`, `*.headers.authorization`.
+   * A path begins with `input`, `output`, `error`, `value` or `request`; `*` is any one name, `**` any number of them.
+   */
+  readonly redact?: readonly string[];
+  /** The largest output of one call, in bytes as it is recorded. Default 16 MiB. A larger one is OUTPUT_TOO_LARGE. */
+  readonly maxOutputBytes?: number;
   /** Calls of held tools and models outside any run: default `pass`, with one warning; `refuse` throws UNHELD_CALL. */
   readonly outsideRun?: OutsideRun;
 }
@@ -74,7 +85,11 @@ const OPTIONS = new Set<string>([
   "leaseSeconds",
   "graceSeconds",
   "outsideRun",
+  "redact",
+  "maxOutputBytes",
 ] satisfies (keyof HoldfastOptions)[]);
+
+const ENDED: readonly RunStatus[] = ["succeeded", "failed", "cancelled", "dead"];
 
 /** The longest run id, in characters: it is an index key. */
 const LONGEST_ID = 512;
@@ -127,11 +142,14 @@ export class Holdfast {
     check("graceSeconds", graceSeconds >= 0.1 && graceSeconds <= 3600, "must be from 0.1 to 3600");
     check("outsideRun", outsideRun === "pass" || outsideRun === "refuse", 'must be "pass" or "refuse"');
     this.#options = { ...options, leaseSeconds, graceSeconds };
-    this.#settings = { tools, drift, leaseSeconds };
+    const { redact = [], maxOutputBytes = 16 * 2 ** 20 } = options;
+    check("maxOutputBytes", maxOutputBytes >= 1024, "must be 1024 or more");
+    const redactor = new Redactor(redact);
+    this.#settings = { tools, drift, leaseSeconds, redactor, maxOutputBytes };
     setOutsideRun(this, outsideRun);
     const db = () => this.opened().then(({ db }) => db);
     this.runs = runsOn(db);
-    this.doubts = doubtsOn(db);
+    this.doubts = doubtsOn(db, redactor);
   }
 
   /**
@@ -173,6 +191,27 @@ export class Holdfast {
     const done = this.#activate(id, carried, inputDigest, options).then(() => {});
     done.catch(() => {}); // whoever reads the stream hears of it there
     return { value, done };
+  }
+
+  /**
+   * Forgets runs that ended so long ago (`30d`, `12h`; a number is milliseconds), in bounded batches: their entries and
+   * blobs go. Their heads stay, so that an id or a key that comes again does not repeat their effects. Gives back how many.
+   */
+  async prune({
+    olderThan,
+    status = ENDED,
+  }: {
+    olderThan: string | number;
+    status?: readonly RunStatus[];
+  }): Promise<number> {
+    const seconds = secondsOf("olderThan", olderThan);
+    const bad = status.find((each) => !ENDED.includes(each));
+    check(
+      "status",
+      bad === undefined,
+      `must be among ${ENDED.join(", ")}: only a run that has ended is pruned`,
+    );
+    return await pruneRuns((await this.opened()).db, seconds, status);
   }
 
   /** The entries of a run, in order. Throws RUN_NOT_FOUND. */
@@ -251,7 +290,7 @@ export class Holdfast {
       inline: true,
       tags,
       parent: session.parent?.runId,
-      value: input === undefined ? undefined : encode(input),
+      value: input === undefined ? undefined : encode(this.#settings.redactor.apply("input", input)),
     };
     let run: string | undefined;
     try {
@@ -309,7 +348,7 @@ export class Holdfast {
       throw await this.#failed(session, error);
     }
     const kept = canKeep(value);
-    const encoded = kept ? encode(value) : undefined;
+    const encoded = kept ? encode(this.#settings.redactor.apply("value", value)) : undefined;
     try {
       await session.end({ kind: "outcome", status: "succeeded", kept, value: encoded });
     } catch (error) {
@@ -324,7 +363,12 @@ export class Holdfast {
     if (!session.stopError && !isAboutTheRun(error)) {
       try {
         await session.settled();
-        await session.end({ kind: "outcome", status: "failed", kept: true, value: encodeError(error) });
+        await session.end({
+          kind: "outcome",
+          status: "failed",
+          kept: true,
+          value: encodeError(this.#settings.redactor.apply("error", error)),
+        });
         return error;
       } catch (failed) {
         session.stop(failed);
@@ -387,7 +431,9 @@ export class Holdfast {
     for (let scope = currentScope(); scope; scope = scope.session.parent) {
       if (scope.runId === id) throw new HoldfastError("RUN_NESTED", { runId: id });
     }
-    return options.input === undefined ? undefined : digestOf(options.input);
+    return options.input === undefined
+      ? undefined
+      : digestOf(this.#settings.redactor.apply("input", options.input));
   }
 }
 

@@ -2,6 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { decode, encode } from "./codec.ts";
 import { WEDGED_AFTER_LEASES } from "./heart.ts";
 import type { Entry, Intent, Resolution } from "./ledger/entry.ts";
+import type { Redactor } from "./redact.ts";
 import type { Reconciled, ToolSettings } from "./settings.ts";
 import type { Queryable } from "./store/database.ts";
 
@@ -24,7 +25,7 @@ export async function reconcile(
   db: Queryable,
   { reconcile, timeoutMs = 0 }: ToolSettings,
   { intent, worker }: { intent: Entry<Intent>; worker: number | undefined },
-  { leaseSeconds, signal }: { leaseSeconds: number; signal: AbortSignal },
+  { leaseSeconds, redactor, signal }: { leaseSeconds: number; redactor: Redactor; signal: AbortSignal },
 ): Promise<Resolution | undefined> {
   if (!reconcile) return undefined;
   const input = (intent.value === undefined ? undefined : decode(intent.value)) as never;
@@ -32,7 +33,13 @@ export async function reconcile(
   for (;;) {
     const said = await asked(() => reconcile({ key, input }), signal);
     if (typeof said === "object" && said !== null && "done" in said) {
-      return { kind: "resolution", step, happened: true, by: "reconcile", value: encode(said.done) };
+      return {
+        kind: "resolution",
+        step,
+        happened: true,
+        by: "reconcile",
+        value: encode(redactor.apply("output", said.done)),
+      };
     }
     if (said !== "notDone") return undefined;
     const stall = leaseSeconds * WEDGED_AFTER_LEASES;

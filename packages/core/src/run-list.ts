@@ -4,6 +4,7 @@ import { type Run, replay } from "./ledger/replay.ts";
 import type { RunStatus, WaitingOn } from "./run/status.ts";
 import type { Database } from "./store/database.ts";
 import { readEntries } from "./store/ledger.ts";
+import { deleteRun } from "./store/retention.ts";
 import { type Head, listHeads, mustGetHead } from "./store/runs.ts";
 
 /** A run without what only its entries tell. */
@@ -20,6 +21,8 @@ export interface RunSummary {
   readonly forkedFrom: string | undefined;
   readonly createdAt: Date;
   readonly finishedAt: Date | undefined;
+  /** Its entries were pruned: only its head is left. */
+  readonly prunedAt: Date | undefined;
 }
 
 export interface RunView extends RunSummary {
@@ -50,6 +53,11 @@ export interface RunList {
   get(id: string): Promise<RunView>;
   /** The newest first, a page at a time. Throws INVALID_ARGUMENT for a limit or cursor that is none. */
   list(filter?: RunFilter): Promise<RunPage>;
+  /**
+   * Forgets a run that has ended: its entries and blobs, and its head unless it was started with a key. Its id then is
+   * free, and a run of that id begins anew. Throws RUN_NOT_FOUND, COMMAND_NOT_ALLOWED for a run that has not ended.
+   */
+  delete(id: string): Promise<void>;
 }
 
 const LARGEST_PAGE = 500;
@@ -63,6 +71,14 @@ export function runsOn(database: () => Promise<Database>): RunList {
       const db = await database();
       const head = await mustGetHead(db, id);
       return viewOf(head, replay(await readEntries(db, head)));
+    },
+
+    async delete(id) {
+      const done = await deleteRun(await database(), id);
+      if (done === "deleted") return;
+      if (done === "missing") throw new HoldfastError("RUN_NOT_FOUND", { runId: id });
+      const why = `it is ${done}; only a run that has ended can be deleted`;
+      throw new HoldfastError("COMMAND_NOT_ALLOWED", { runId: id, command: "delete", why });
     },
 
     async list({ status, waitingOn, agent, tag, limit = 50, cursor } = {}) {
@@ -96,6 +112,7 @@ function summaryOf(head: Head): RunSummary {
     forkedFrom: head.forkedFrom ?? undefined,
     createdAt: head.createdAt,
     finishedAt: head.finishedAt ?? undefined,
+    prunedAt: head.prunedAt ?? undefined,
   };
 }
 

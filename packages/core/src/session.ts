@@ -107,7 +107,7 @@ export class Session implements Execution {
   open(entries: readonly Entry[], owner?: Owner): void {
     this.#run = replay(entries);
     if (owner) this.#own(owner);
-    this.#course = new Course(this.runId, this.#run);
+    this.#course = new Course(this.runId, this.#run, this.#settings.redactor);
     this.#opened.resolve();
   }
 
@@ -347,7 +347,9 @@ export class Session implements Execution {
     const { leaseSeconds } = this.#settings;
     const means = must(this.#owner, "the owner of a run that is written").means;
     const left = { intent, worker: this.#run.workers.get(intent.epoch) };
-    const resolution = await reconcile(means.db, settings, left, { leaseSeconds, signal: this.signal });
+    const { redactor } = this.#settings;
+    const asking = { leaseSeconds, redactor, signal: this.signal };
+    const resolution = await reconcile(means.db, settings, left, asking);
     if (resolution) {
       writer.say(resolution);
       await writer.flush();
@@ -416,7 +418,7 @@ export class Session implements Execution {
       key,
       ...(call.id === undefined ? {} : { id: call.id }),
       ...(parallel ? { parallel } : {}),
-      value: encode(call.kind === "model" ? undefined : located.input),
+      value: encode(located.input),
     };
   }
 
@@ -426,6 +428,7 @@ export class Session implements Execution {
       course: must(this.#course, "the course of an open run"),
       writer: this.#writerOr(step),
       stop: (error) => this.stop(error),
+      settings: this.#settings,
       aborted: (error) => void this.#aborted.set(step, error),
       unlessStopped: (promise) => this.#unlessStopped(promise),
       mayDispatch: () => this.#mayDispatch(),

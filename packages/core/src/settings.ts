@@ -1,5 +1,6 @@
 import { HoldfastError } from "./errors.ts";
 import type { Effect } from "./ledger/entry.ts";
+import type { Redactor } from "./redact.ts";
 import { MOST_ATTEMPTS, type Retry } from "./retry.ts";
 
 /** What a tool says of a call that went out and was not heard of again. */
@@ -31,6 +32,9 @@ export interface RunSettings {
   /** A model request that differs from the one on record: use the record and note it, or fail with DRIFTED. */
   readonly drift: "accept" | "fail";
   readonly leaseSeconds: number;
+  readonly redactor: Redactor;
+  /** The largest output of one call, in bytes as it is recorded. */
+  readonly maxOutputBytes: number;
 }
 
 /** What is declared of this tool: by its exact name, else by the first glob that fits, in the order of declaration. */

@@ -66,6 +66,7 @@ export interface Head {
   readonly tags: string[];
   readonly createdAt: Date;
   readonly finishedAt: Date | null;
+  readonly prunedAt: Date | null;
   readonly owner: {
     readonly number: number;
     readonly name: string;
@@ -78,7 +79,7 @@ export interface Head {
 const COLUMNS = /* sql */ `
 select r.run, r.run_id as "runId", r.agent, r.agent_version as version, r.inline, r.status, r.waiting_on as "waitingOn",
        r.seq, r.epoch, r.input_digest as "inputDigest", p.run_id as parent, f.run_id as "forkedFrom", r.tags,
-       r.created_at as "createdAt", r.finished_at as "finishedAt",
+       r.created_at as "createdAt", r.finished_at as "finishedAt", r.pruned_at as "prunedAt",
        case when r.leased_by is not null then json_build_object(
          'number', r.leased_by,
          'name',   coalesce(w.host || ':' || w.pid, 'an unknown worker'),

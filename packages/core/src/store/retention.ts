@@ -1,0 +1,71 @@
+import type { RunStatus } from "../run/status.ts";
+import type { Database, Queryable } from "./database.ts";
+
+/** Runs that are forgotten in one transaction. */
+const BATCH = 100;
+
+const SAY_SO = /* sql */ `select set_config('holdfast.pruning', 'on', true)`;
+
+const OLD = /* sql */ `
+select run
+  from holdfast.runs
+ where finished_at < now() - make_interval(secs => $1)
+   and pruned_at is null
+   and status = any ($2)
+ order by finished_at
+ limit $3
+   for update skip locked`;
+
+const ONE = /* sql */ `
+select run, status
+  from holdfast.runs
+ where run_id = $1
+   for update`;
+
+const ENTRIES = /* sql */ `delete from holdfast.entries where run = any ($1::bigint[])`;
+const BLOBS = /* sql */ `delete from holdfast.blobs where run = any ($1::bigint[])`;
+const KEEP_HEAD = /* sql */ `update holdfast.runs set pruned_at = now(), tags = '{}' where run = any ($1::bigint[])`;
+const DROP_HEAD = /* sql */ `delete from holdfast.runs where run = any ($1::bigint[]) and key is null`;
+
+/**
+ * Forgets runs that ended so long ago, a batch at a time, and keeps their heads: whoever comes back with the id or the key
+ * of one must not repeat its effects. Gives back how many.
+ */
+export async function pruneRuns(
+  db: Database,
+  olderThanSeconds: number,
+  statuses: readonly RunStatus[],
+): Promise<number> {
+  for (let pruned = 0; ; ) {
+    const batch = await db.transaction(async (tx) => {
+      const { rows } = await tx.query<{ run: string }>(OLD, [olderThanSeconds, statuses, BATCH]);
+      const runs = rows.map(({ run }) => run);
+      await forget(tx, runs);
+      await tx.query(KEEP_HEAD, [runs]);
+      return runs.length;
+    });
+    pruned += batch;
+    if (batch < BATCH) return pruned;
+  }
+}
+
+/** Forgets one run that has ended: its head goes too, unless it has a key. Otherwise says why not. */
+export async function deleteRun(db: Database, runId: string): Promise<"deleted" | "missing" | RunStatus> {
+  return await db.transaction(async (tx) => {
+    const { rows } = await tx.query<{ run: string; status: RunStatus }>(ONE, [runId]);
+    const [head] = rows;
+    if (!head) return "missing";
+    if (head.status === "queued" || head.status === "running" || head.status === "waiting")
+      return head.status;
+    await forget(tx, [head.run]);
+    await tx.query(KEEP_HEAD, [[head.run]]);
+    await tx.query(DROP_HEAD, [[head.run]]);
+    return "deleted";
+  });
+}
+
+async function forget(tx: Queryable, runs: readonly string[]): Promise<void> {
+  await tx.query(SAY_SO);
+  await tx.query(ENTRIES, [runs]);
+  await tx.query(BLOBS, [runs]);
+}
