@@ -60,7 +60,8 @@ export function explore(scene: Scene, rules: Rules, mostStates = 5_000_000): Exp
 /** Goes back from the ends; what is not met has no way on. -1: all is met. */
 function firstWithoutWayOn(states: number, edges: readonly number[], ended: readonly number[]): number {
   const begins = new Int32Array(states + 2);
-  for (let e = 1; e < edges.length; e += 2) begins[(edges[e] as number) + 2] = (begins[(edges[e] as number) + 2] ?? 0) + 1;
+  for (let e = 1; e < edges.length; e += 2)
+    begins[(edges[e] as number) + 2] = (begins[(edges[e] as number) + 2] ?? 0) + 1;
   for (let n = 1; n < begins.length; n++) begins[n] = (begins[n] ?? 0) + (begins[n - 1] ?? 0);
   const before = new Int32Array(edges.length / 2);
   for (let e = 0; e < edges.length; e += 2) {

@@ -37,7 +37,13 @@ function* entriesOf(effects: readonly Effect[], ledger: string): Generator<Entry
   for (let at = 0; at < ledger.length; at += 3) {
     const step = Number(ledger[at + 1]);
     const fact = factOf(ledger[at] as string, step, effects[step] ?? "once");
-    yield { ...fact, runId: "r", seq: at / 3 + 1, epoch: Number.parseInt(ledger[at + 2] as string, 36), at: new Date(0) };
+    yield {
+      ...fact,
+      runId: "r",
+      seq: at / 3 + 1,
+      epoch: Number.parseInt(ledger[at + 2] as string, 36),
+      at: new Date(0),
+    };
   }
 }
 

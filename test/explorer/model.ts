@@ -270,8 +270,16 @@ export function textOf({ left, workers, heads, sessions, sent, calls, happened, 
     let text = `${process[0]}${own}${until}${+session}${+locked}${strays}`;
     for (const s of sessions[w] ?? []) text += s ? sessionText(s) : "-";
     for (const head of heads) text += head.leasedBy === w ? "L" : "l";
-    text += sent.filter((one) => one.worker === w).map(statementText).sort().join("");
-    text += calls.filter((one) => one.worker === w).map(callText).sort().join("");
+    text += sent
+      .filter((one) => one.worker === w)
+      .map(statementText)
+      .sort()
+      .join("");
+    text += calls
+      .filter((one) => one.worker === w)
+      .map(callText)
+      .sort()
+      .join("");
     return text;
   });
   const order = workers.map((_, w) => w).sort((a, b) => compare(own[a] as string, own[b] as string));

@@ -7,6 +7,7 @@ import {
   type Disturbance,
   fresh,
   GHOST,
+  type Guard,
   NOBODY,
   type Rules,
   type Scene,
@@ -146,7 +147,11 @@ function moveWorker(can: Can, worker: Worker, w: number): void {
     });
   }
   if (worker.process === "dead") {
-    if (worker.until === 0 && !worker.session) can.move(`worker ${w} is another process`, (to) => restart(to, w, scene));
+    // A process that is replaced is one more worker. It is needed where none is left.
+    const isLast = from.workers.every(({ process }) => process === "dead");
+    if (isLast && worker.until === 0 && !worker.session) {
+      can.move(`worker ${w} is another process`, (to) => restart(to, w, scene));
+    }
     return;
   }
   if (isConcerned) {
@@ -294,7 +299,8 @@ const aSession: Session = {
 };
 
 const isReady = ({ own, locked }: Worker) => own > 0 && locked;
-const isOver = ({ workers }: State, owner: number) => owner < 0 || workerOf({ workers } as State, owner).until === 0;
+const isOver = ({ workers }: State, owner: number) =>
+  owner < 0 || workerOf({ workers } as State, owner).until === 0;
 
 function claim({ from, ...can }: Can, w: number, run: number): void {
   const { status, on, epoch, leasedBy } = headOf(from, run);
@@ -312,7 +318,12 @@ function claim({ from, ...can }: Can, w: number, run: number): void {
   }
 }
 
-function claimAfterGrace({ from, rules, ...can }: Can, { owner, epoch }: Session, w: number, run: number): void {
+function claimAfterGrace(
+  { from, rules, ...can }: Can,
+  { owner, epoch }: Session,
+  w: number,
+  run: number,
+): void {
   if (!isReady(workerOf(from, w))) return;
   const { process, locked } = workerOf(from, owner);
   const hasNotHeard = process === "up" && locked && rules.assuming.has("a loss is heard first");
@@ -347,7 +358,8 @@ function work(can: Can, session: Session, w: number, run: number): void {
   }
   if (isFlying || said !== "") return;
   if (releasing) {
-    if (broken) can.move(`worker ${w} cannot give run ${run} back`, (to) => halt(sessionOf(to, w, run), false));
+    if (broken)
+      can.move(`worker ${w} cannot give run ${run} back`, (to) => halt(sessionOf(to, w, run), false));
     else can.move(`worker ${w} gives run ${run} back`, (to) => sendPark(to, w, run, ""));
   } else if (!stopped && /[wv]/.test(steps)) {
     const what = `worker ${w} parks run ${run}`;
@@ -369,7 +381,8 @@ function workOn(can: Can, session: Session, w: number, run: number, step: number
     if ((from.happened[run]?.[step] ?? 0) > 0) move("hears from the tool that it did", "r", `Y${step}`);
     else if (rules.without.has("reconcile: waits") || isLandedFor(can, run, step))
       move("hears from the tool that it did not do", "r", `N${step}`);
-    if (scene.people) move("hears nothing from the tool about", "w", isDoubted(can, session, run, step) ? "" : `D${step}`);
+    if (scene.people)
+      move("hears nothing from the tool about", "w", isDoubted(can, session, run, step) ? "" : `D${step}`);
   } else if (at === "d") check(can, session, w, run, step);
   else if (at === "c") {
     can.move(`worker ${w} calls ${name}`, (to) => call(to, w, run, step, scene, rules));
@@ -384,9 +397,11 @@ function workOn(can: Can, session: Session, w: number, run: number, step: number
       say(sessionOf(state, w, run), step, to, facts);
     };
     const isOnce = !canRepeat(effectsOf(scene, run)[step]);
-    const isLost = scene.clock && !from.calls.some((out) => out.worker === w && out.run === run && out.left > 0);
+    const isLost =
+      scene.clock && !from.calls.some((out) => out.worker === w && out.run === run && out.left > 0);
     const what = `worker ${w} waits no longer for ${name}`;
-    if (isOnce && isLost) can.move(what, loose(stopped || broken ? "n" : "y", stopped || broken ? "" : `D${step}`));
+    if (isOnce && isLost)
+      can.move(what, loose(stopped || broken ? "n" : "y", stopped || broken ? "" : `D${step}`));
     else if (isOnce && !stopped) can.disturb("overdue", what, loose("y", `D${step}`));
     if (!stopped) can.disturb("abort", `worker ${w} aborts ${name}`, loose("x", ""));
   }
@@ -401,7 +416,8 @@ function say(session: Session, step: number, to: string, facts: string): void {
 /** A step of a sequence begins when those before it have settled; none begins while the run parks. */
 function mayBegin({ from, scene }: Can, { steps }: Session, w: number, run: number, step: number): boolean {
   if (/[wv]/.test(steps)) return false;
-  if (from.sent.some((one) => one.kind === "park" && one.heard && one.worker === w && one.run === run)) return false;
+  if (from.sent.some((one) => one.kind === "park" && one.heard && one.worker === w && one.run === run))
+    return false;
   return scene.abreast === true || /^[sx]*$/.test(steps.slice(0, step));
 }
 
@@ -462,7 +478,8 @@ function check(can: Can, session: Session, w: number, run: number, step: number)
 
 function call(to: State, w: number, run: number, step: number, scene: Scene, { without }: Rules): void {
   const session = sessionOf(to, w, run);
-  const key = idempotencyKeyOf(`run${run}`, keyOf(step)) + (without.has("call: one key") ? session.epoch : "");
+  const key =
+    idempotencyKeyOf(`run${run}`, keyOf(step)) + (without.has("call: one key") ? session.epoch : "");
   const keys = to.keys[run] as string[];
   const short = key.slice(-4);
   if (keys[step] !== "" && keys[step] !== short && canRepeat(effectsOf(scene, run)[step])) violate(to, "key");
@@ -474,7 +491,17 @@ function call(to: State, w: number, run: number, step: number, scene: Scene, { w
 function sendPark(to: State, w: number, run: number, on: string): void {
   const { epoch, number, seen } = sessionOf(to, w, run);
   const kind = "park";
-  to.sent.push({ ...aStatement, kind, worker: w, run, heard: true, epoch, number: number + 1, seen, facts: on });
+  to.sent.push({
+    ...aStatement,
+    kind,
+    worker: w,
+    run,
+    heard: true,
+    epoch,
+    number: number + 1,
+    seen,
+    facts: on,
+  });
 }
 
 function end(can: Can, session: Session, w: number, run: number): void {
@@ -496,13 +523,16 @@ function end(can: Can, session: Session, w: number, run: number): void {
 // --- others
 
 /** A worker that beats marks runs whose owner's time is over. */
-function notice({ from, ...can }: Can): void {
+function notice({ from, scene, rules, ...can }: Can): void {
   if (!from.workers.some(({ process }) => process === "up")) return;
   for (const [run, { leasedBy }] of from.heads.entries()) {
-    if (leasedBy === NOBODY || !(isOver(from, leasedBy) || can.rules.without.has("notice: owner dead"))) continue;
+    if (leasedBy === NOBODY || !(isOver(from, leasedBy) || rules.without.has("notice: owner dead"))) continue;
     if (from.sent.some((one) => one.kind === "notice" && one.run === run)) continue;
+    const sent: Statement = { ...aStatement, kind: "notice", run, owner: leasedBy };
     can.move(`somebody notices that the owner of run ${run} is dead`, (to) => {
-      to.sent.push({ ...aStatement, kind: "notice", run, owner: leasedBy });
+      // What was seen of the owner is seen again once the row is locked: then there is nothing in between.
+      if (rules.without.has("notice: epoch")) to.sent.push(sent);
+      else arrive(to, sent, scene, rules);
     });
   }
 }
@@ -513,7 +543,8 @@ function answer(can: Can, run: number): void {
   const { ledger, status } = headOf(from, run);
   const known = fold(effectsOf(scene, run), ledger);
   if (!known || status === "succeeded") return;
-  if (from.sent.filter((one) => one.kind === "outside" && one.run === run).length >= (scene.people ?? 0)) return;
+  if (from.sent.filter((one) => one.kind === "outside" && one.run === run).length >= (scene.people ?? 0))
+    return;
   for (const { step } of doubtsIn(known, status === "waiting")) {
     const happened = (from.happened[run]?.[step] ?? 0) > 0;
     if (!happened && rules.assuming.has("people wait") && !isLandedFor(can, run, step)) continue;
@@ -576,9 +607,9 @@ function tick({ from, scene, ...can }: Can): void {
 }
 
 /** What happens by itself before anything else can: what was said is sent, and who has nothing left to do is gone. */
-function settle(to: State, { runs }: Scene, { without }: Rules): void {
+function settle(to: State, scene: Scene, { without }: Rules): void {
   for (const [w, ofWorker] of to.sessions.entries()) {
-    for (const run of runs.keys()) {
+    for (const run of scene.runs.keys()) {
       const session = ofWorker[run];
       if (!session) continue;
       const { at, owner, epoch, said, stopped, releasing, steps } = session;
@@ -586,7 +617,9 @@ function settle(to: State, { runs }: Scene, { without }: Rules): void {
       if (at === "sighting" && (head.leasedBy !== owner || head.epoch !== epoch)) ofWorker[run] = undefined;
       if (at !== "working") continue;
       const flying = to.sent.filter((one) => one.heard && one.worker === w && one.run === run);
-      const mayAppend = flying.every(({ kind }) => kind === "park" && without.has("append: not while parking"));
+      const mayAppend = flying.every(
+        ({ kind }) => kind === "park" && without.has("append: not while parking"),
+      );
       if (said !== "" && mayAppend) {
         const number = session.number + 1;
         const { seen } = session;
@@ -597,5 +630,69 @@ function settle(to: State, { runs }: Scene, { without }: Rules): void {
         ofWorker[run] = undefined;
       }
     }
+  }
+  if (sealing.every((guard) => !without.has(guard))) seal(to, scene);
+}
+
+/** The guards without which what was refused once might yet be let in. */
+const sealing: readonly Guard[] = [
+  "take: epoch",
+  "append: epoch",
+  "append: number",
+  "append: status",
+  "park: epoch",
+  "park: number",
+  "park: status",
+  "outside: seq",
+  "give back: epoch",
+  "check: deadline",
+  "check: lapses",
+  "check: stopped",
+];
+
+/**
+ * Leaves out what can make no difference any more, so that there is less to explore. Epochs only rise: a statement of an
+ * earlier one is refused whenever it arrives, and so it arrives now. A worker that has nothing to do with any run is one
+ * that has just begun.
+ */
+function seal(to: State, scene: Scene): void {
+  for (const [w, ofWorker] of to.sessions.entries()) {
+    for (const run of scene.runs.keys()) {
+      const session = ofWorker[run];
+      if (!session || session.at === "sighting") continue;
+      const { status, epoch } = headOf(to, run);
+      const asked = to.sent.find(
+        ({ kind, worker, heard, ...sent }) => kind === "take" && heard && worker === w && sent.run === run,
+      );
+      const isOver =
+        session.at === "taking" ? status === "succeeded" || asked?.epoch !== epoch : session.epoch !== epoch;
+      const isLapsed = session.lapsed || session.stopped || workerOf(to, w).own === 0;
+      if (!isOver || session.steps.includes("c") || (session.steps.includes("d") && !isLapsed)) continue;
+      ofWorker[run] = undefined;
+      for (const sent of to.sent) if (sent.worker === w && sent.run === run) sent.heard = false;
+      for (const call of to.calls)
+        if (call.worker === w && call.run === run) Object.assign(call, { heard: false, worker: NOBODY });
+    }
+  }
+  to.sent = to.sent.filter((sent) => {
+    const { status, epoch, appends, ledger, leasedBy } = headOf(to, sent.run);
+    if (sent.heard) return true;
+    if (status === "succeeded") return false;
+    if (sent.kind === "outside") return sent.seen === seqOf(ledger);
+    if (sent.kind === "notice") return leasedBy !== NOBODY;
+    return (
+      sent.epoch === epoch && (sent.kind === "take" || sent.kind === "give back" || sent.number > appends)
+    );
+  });
+  if (scene.clock) return;
+  for (const [w, worker] of to.workers.entries()) {
+    const isBusy =
+      to.heads.some(({ leasedBy }) => leasedBy === w) ||
+      to.sessions[w]?.some((session) => session !== undefined) ||
+      to.sessions.some((ofWorker) => ofWorker.some((session) => session?.owner === w)) ||
+      to.sent.some((sent) => sent.worker === w || sent.owner === w);
+    if (isBusy) continue;
+    if (worker.process === "dead") Object.assign(worker, { until: 0, session: false });
+    else to.workers[w] = fresh(1);
   }
 }

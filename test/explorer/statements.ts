@@ -18,7 +18,13 @@ import {
 
 /** The statement arrives: its conditions are looked at, and whoever waits for it hears what came of it. */
 export function arrive(state: State, sent: Statement, scene: Scene, rules: Rules): void {
-  const on: On = { state, sent, scene, holds: (guard) => !rules.without.has(guard), head: headOf(state, sent.run) };
+  const on: On = {
+    state,
+    sent,
+    scene,
+    holds: (guard) => !rules.without.has(guard),
+    head: headOf(state, sent.run),
+  };
   if (sent.kind === "take") take(on);
   else if (sent.kind === "append") append(on);
   else if (sent.kind === "park") park(on);
@@ -107,7 +113,10 @@ function append(on: On): void {
     const after = head.appendSeq - facts.length / 2;
     if (head.ledger.slice(after * 3, head.appendSeq * 3) !== rowsOf(facts, epoch)) violate(state, "believed");
     else land(on, session, after);
-  } else if (head.appends === number - 1 && (head.status === "running" || (!ends && head.status === "waiting"))) {
+  } else if (
+    head.appends === number - 1 &&
+    (head.status === "running" || (!ends && head.status === "waiting"))
+  ) {
     state.sent.push({ ...sent, worker }); // busy: sent again
   } else fence(session);
 }

@@ -24,7 +24,7 @@ for (const { name, ai: plain, createProvider } of versions) {
           tools: Object.fromEntries(
             Object.entries(tools).map(([called, does]) => [
               called,
-              ai.tool({ inputSchema: ai["jsonSchema"]({ type: "object" }), execute: does }),
+              ai.tool({ inputSchema: ai.jsonSchema({ type: "object" }), execute: does }),
             ]),
           ),
           stopWhen: stepCount(plain, 9),

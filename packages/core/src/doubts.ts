@@ -2,7 +2,7 @@ import { decode, encode } from "./codec.ts";
 import { HoldfastError } from "./errors.ts";
 import type { Resolution } from "./ledger/entry.ts";
 import { doubtsOf, replay, type Step } from "./ledger/replay.ts";
-import type { Redactor } from "./redact.ts";
+import { Redactor } from "./redact.ts";
 import type { Database } from "./store/database.ts";
 import { readEntries } from "./store/ledger.ts";
 import { writeOutside } from "./store/outside.ts";
@@ -46,7 +46,7 @@ const MOST_RUNS = 100;
 /** How often a resolution is tried against a ledger that others are writing to. */
 const TRIES = 20;
 
-export function doubtsOn(database: () => Promise<Database>, redactor: Redactor): Doubts {
+export function doubtsOn(database: () => Promise<Database>, redactor = new Redactor()): Doubts {
   return {
     async list({ runId, limit = MOST_RUNS } = {}) {
       const db = await database();
