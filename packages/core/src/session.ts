@@ -393,8 +393,8 @@ export class Session implements Execution {
         // A call goes out only once its intent, and all that came before it, is durable.
         await writer.flush();
         intended = true;
-        await this.#mayDispatch();
       }
+      await this.#mayDispatch();
       if (this.#stopError) throw this.#stopError.error;
     } catch (error) {
       // Intended, but it did not go out, and never will from here: that much is certain, if it can still be written.

@@ -157,9 +157,8 @@ describe.each(["read", "idempotent"] as const)("a call that is %s", (effect) => 
       throw new Error("no");
     };
     const retry = { attempts: 3, firstMs: 500, longestMs: 500 };
-    await (await open()).run(newId(), async () => {
-      await outcomeOf(tool("look", {}, work, { effect, retry, signal: giveUp.signal }));
-    });
+    const looking = () => outcomeOf(tool("look", {}, work, { effect, retry, signal: giveUp.signal }));
+    await outcomeOf((await open()).run(newId(), looking));
     expect(calls).toEqual(["look"]);
   });
 
@@ -372,11 +371,24 @@ describe("a call that is once", () => {
   });
 });
 
-test("a call that may be repeated and was aborted leaves nothing to decide: its run ends", async () => {
-  const holdfast = await open();
+describe("a call that was aborted, and the abort swallowed,", () => {
   const signal = AbortSignal.abort(new Error("given up"));
-  const work = () => outcomeOf(tool("look", {}, () => Promise.reject(new Error("no")), { effect: "read", signal }));
-  expect(await holdfast.run(newId(), work)).toBe("no");
+  const look = (effect: "read" | "idempotent", body: () => unknown, more: object = {}) =>
+    outcomeOf(tool("look", {}, body, { effect, ...more }));
+  const fail = () => Promise.reject(new Error("no"));
+
+  test("has no outcome where it reads: its run ends all the same", async () => {
+    expect(await (await open()).run(newId(), () => look("read", fail, { signal }))).toBe("no");
+  });
+
+  test("fails its run where it is idempotent, and is called again when the run is", async () => {
+    const [id, holdfast] = [newId(), await open()];
+    const { calls, does } = counter();
+    await expect(holdfast.run(id, () => look("idempotent", fail, { signal }))).rejects.toThrow("no");
+    expect(await holdfast.runs.get(id)).toMatchObject({ status: "failed" });
+    expect(await holdfast.run(id, () => look("idempotent", does("look", "seen")))).toBe("seen");
+    expect(calls).toEqual(["look"]);
+  });
 });
 
 describe("a business key", () => {
