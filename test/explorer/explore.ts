@@ -1,4 +1,5 @@
-import { beginningOf, type Property, type Rules, type Scene, type State, textOf } from "./model.ts";
+import { textOf } from "./alike.ts";
+import { beginningOf, type Property, type Rules, type Scene, type State } from "./model.ts";
 import { movesFrom } from "./moves.ts";
 
 export interface Explored {
@@ -14,7 +15,7 @@ export interface Explored {
  */
 export function explore(scene: Scene, rules: Rules, mostStates = 5_000_000): Explored {
   const first = beginningOf(scene);
-  const known = new Map([[textOf(first), 0]]);
+  const known = new Map([[textOf(scene, first), 0]]);
   const waiting: (State | undefined)[] = [first];
   const cameFrom = [-1];
   const cameBy = ["it begins"];
@@ -34,7 +35,7 @@ export function explore(scene: Scene, rules: Rules, mostStates = 5_000_000): Exp
     if (from.heads.every(({ status }) => status === "succeeded")) ended.push(n);
     for (const { what, to } of movesFrom(scene, rules, from)) {
       moves++;
-      const text = textOf(to);
+      const text = textOf(scene, to);
       let at = known.get(text);
       if (at === undefined) {
         at = waiting.length;

@@ -24,6 +24,22 @@ export function fold(effects: readonly Effect[], ledger: string): Run | undefine
 export const doubtsIn = (run: Run, abandoned: boolean): { step: number; at: string }[] =>
   doubtsOf(run, abandoned).map(({ key, at }) => ({ step: numberOf(key), at }));
 
+/**
+ * All of a ledger that what comes after depends on: a letter for what each step is at, and whether it was intended in the
+ * epoch that the ledger ends in. Ledgers with the same letters have the same future.
+ */
+export function lettersOf(effects: readonly Effect[], ledger: string): string {
+  const run = fold(effects, ledger);
+  if (!run) return ledger;
+  let letters = "";
+  for (const step of effects.keys()) {
+    const known = run.steps.get(keyOf(step));
+    const isOpen = known?.at === "intended" || known?.at === "doubted";
+    letters += known ? known.at.slice(0, 3) + (isOpen && known.intent.epoch < run.epoch ? "<" : "") : ".";
+  }
+  return letters;
+}
+
 export const keyOf = (step: number) => `${step}#0`;
 const numberOf = (key: string) => Number(key[0]);
 

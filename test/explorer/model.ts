@@ -41,6 +41,8 @@ export const guards = {
   // What the product does not have, as found by this explorer: see the tests of what it lacks.
   "append: seq": "lacking: a word on a doubt goes in only where its writer has seen all that was written",
   "append: not while parking": "lacking: an append and a parking that are under way together share a number",
+  "beat: leases":
+    "lacking: a worker that had lost its lock looks, once it has it again, whether its runs are still its own",
   "give back: epoch": "lacking: GIVE_BACK names the epoch that was seen",
   "notice: epoch": "lacking: NOTICE looks at the owner again once it has the lock",
   "reconcile: from the takeover": "lacking: LEFT counts from when the intent was written",
@@ -170,7 +172,7 @@ export interface Statement {
 }
 
 /** A call on its way to the outside world. */
-export interface Out {
+export interface Call {
   worker: number;
   readonly run: number;
   readonly step: number;
@@ -191,7 +193,7 @@ export interface State {
   heads: Head[];
   sessions: (Session | undefined)[][];
   sent: Statement[];
-  calls: Out[];
+  calls: Call[];
   /** How often each effect has happened, and under which keys. */
   happened: number[][];
   keys: string[][];
@@ -259,73 +261,3 @@ export function copyOf(state: State): State {
     broken: state.broken,
   };
 }
-
-/**
- * The same text for states that differ in the workers' names alone. Workers are put in the order of what they are; where
- * two are alike their order may still tell states apart that are the same, which costs time and nothing else.
- */
-export function textOf({ left, workers, heads, sessions, sent, calls, happened, keys, ages }: State): string {
-  const own = workers.map((worker, w) => {
-    const { process, own, until, session, locked, strays } = worker;
-    let text = `${process[0]}${own}${until}${+session}${+locked}${strays}`;
-    for (const s of sessions[w] ?? []) text += s ? sessionText(s) : "-";
-    for (const head of heads) text += head.leasedBy === w ? "L" : "l";
-    text += sent
-      .filter((one) => one.worker === w)
-      .map(statementText)
-      .sort()
-      .join("");
-    text += calls
-      .filter((one) => one.worker === w)
-      .map(callText)
-      .sort()
-      .join("");
-    return text;
-  });
-  const order = workers.map((_, w) => w).sort((a, b) => compare(own[a] as string, own[b] as string));
-  const place = (worker: number) => (worker < 0 ? worker : order.indexOf(worker));
-
-  let text = `${left}`;
-  for (const head of heads) {
-    const { status, on, epoch, appends, appendSeq, leasedBy, ledger } = head;
-    text += `|${status[0]}${on[0] ?? ""}${epoch},${appends},${appendSeq}${leasedBy === GHOST ? "G" : ""}${ledger}`;
-  }
-  for (const w of order) {
-    text += `|${own[w]}`;
-    for (const s of sessions[w] ?? []) if (s && s.owner !== NOBODY) text += `>${place(s.owner)}`;
-    text += sent
-      .filter((one) => one.worker === w && one.owner !== NOBODY)
-      .map((one) => `>${one.run}${+one.heard}${place(one.owner)}`)
-      .sort()
-      .join("");
-  }
-  text += sent
-    .filter((one) => one.worker < 0)
-    .map((one) => `${one.worker}${statementText(one)}${place(one.owner)}`)
-    .sort()
-    .join("");
-  text += calls
-    .filter((one) => one.worker < 0)
-    .map(callText)
-    .sort()
-    .join("");
-  text += `|${happened.join(";")}|${keys.join(";")}`;
-  for (const ofRun of ages) {
-    for (const { intent, takeover, by } of ofRun) text += `|${intent},${takeover},${place(by)}`;
-  }
-  return text;
-}
-
-function sessionText({ at, lapsed, epoch, number, seen, steps, said, stopped, releasing, broken }: Session) {
-  const flags = +lapsed + 2 * +stopped + 4 * +releasing + 8 * +broken;
-  return `(${at.slice(0, 5)}${flags},${epoch},${number},${seen}${steps}${said})`;
-}
-
-function statementText({ kind, run, heard, epoch, number, seen, facts, fresh, mine }: Statement) {
-  const flags = +heard + 2 * +fresh + 4 * +mine;
-  return `<${kind[0]}${run}${flags},${epoch},${number},${seen}${facts}>`;
-}
-
-const callText = ({ run, step, heard, left }: Out) => `!${run}${step}${+heard}${left}`;
-
-const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);

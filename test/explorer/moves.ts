@@ -79,10 +79,10 @@ interface Can {
 const sessionOf = (state: State, worker: number, run: number) => state.sessions[worker]?.[run] as Session;
 const workerOf = (state: State, worker: number) => state.workers[worker] as Worker;
 
-function moveStatement({ scene, rules, from, ...can }: Can, sent: Statement, n: number): void {
+function moveStatement(can: Can, sent: Statement, n: number): void {
+  const { scene, rules, from } = can;
   const { kind, run, worker, heard, facts } = sent;
-  const twin = from.sent.findIndex((one) => JSON.stringify(one) === JSON.stringify(sent));
-  if (twin < n) return; // two that are alike arrive alike
+  if (from.sent.findIndex((one) => isAlike(one, sent)) < n) return; // two that are alike arrive alike
   const whose = worker >= 0 ? ` of worker ${worker}` : "";
   const what = `${kind}${facts === "" ? "" : ` ${facts}`}${whose} for run ${run}${heard ? "" : " (nobody waits)"}`;
   can.move(`arrives: ${what}`, (to) => {
@@ -101,6 +101,15 @@ function moveStatement({ scene, rules, from, ...can }: Can, sent: Statement, n: 
     to.sessions[worker]?.splice(run, 1, undefined);
   });
 }
+
+const isAlike = (a: Statement, b: Statement) =>
+  a.kind === b.kind &&
+  a.worker === b.worker &&
+  a.run === b.run &&
+  a.heard === b.heard &&
+  a.epoch === b.epoch &&
+  a.number === b.number &&
+  a.facts === b.facts;
 
 function happen(to: State, n: number, scene: Scene): void {
   const [call] = to.calls.splice(n, 1);
@@ -215,6 +224,13 @@ function beat(to: State, w: number, scene: Scene, { without }: Rules): void {
   const mine = to.sessions[w] ?? [];
   // A lease that ran out once is over for good.
   if (me.own === 0) for (const session of mine) if (session) session.lapsed = true;
+  // While its lock was gone, others may have taken its runs.
+  if (!me.locked && !without.has("beat: leases")) {
+    for (const [run, session] of mine.entries()) {
+      const { leasedBy, epoch } = headOf(to, run);
+      if (session?.at === "working" && !(leasedBy === w && epoch === session.epoch)) session.lapsed = true;
+    }
+  }
   const { own, until } = fresh(scene.clock?.lease ?? 1);
   Object.assign(me, { own, until, session: true, locked: true });
   if (!without.has("take: beats")) {
@@ -302,7 +318,8 @@ const isReady = ({ own, locked }: Worker) => own > 0 && locked;
 const isOver = ({ workers }: State, owner: number) =>
   owner < 0 || workerOf({ workers } as State, owner).until === 0;
 
-function claim({ from, ...can }: Can, w: number, run: number): void {
+function claim(can: Can, w: number, run: number): void {
+  const { from } = can;
   const { status, on, epoch, leasedBy } = headOf(from, run);
   if (!isReady(workerOf(from, w)) || status === "succeeded" || on === "doubt") return;
   const mine = leasedBy === w;
@@ -318,12 +335,8 @@ function claim({ from, ...can }: Can, w: number, run: number): void {
   }
 }
 
-function claimAfterGrace(
-  { from, rules, ...can }: Can,
-  { owner, epoch }: Session,
-  w: number,
-  run: number,
-): void {
+function claimAfterGrace(can: Can, { owner, epoch }: Session, w: number, run: number): void {
+  const { from, rules } = can;
   if (!isReady(workerOf(from, w))) return;
   const { process, locked } = workerOf(from, owner);
   const hasNotHeard = process === "up" && locked && rules.assuming.has("a loss is heard first");
@@ -334,7 +347,8 @@ function claimAfterGrace(
   });
 }
 
-function read({ from, scene, ...can }: Can, w: number, run: number): void {
+function read(can: Can, w: number, run: number): void {
+  const { from, scene } = can;
   can.move(`worker ${w} reads run ${run}`, (to) => {
     const session = sessionOf(to, w, run);
     session.at = "working";
@@ -523,7 +537,8 @@ function end(can: Can, session: Session, w: number, run: number): void {
 // --- others
 
 /** A worker that beats marks runs whose owner's time is over. */
-function notice({ from, scene, rules, ...can }: Can): void {
+function notice(can: Can): void {
+  const { from, scene, rules } = can;
   if (!from.workers.some(({ process }) => process === "up")) return;
   for (const [run, { leasedBy }] of from.heads.entries()) {
     if (leasedBy === NOBODY || !(isOver(from, leasedBy) || rules.without.has("notice: owner dead"))) continue;
@@ -587,7 +602,8 @@ function isLandedByClock(
   return left + limit <= 0;
 }
 
-function tick({ from, scene, ...can }: Can): void {
+function tick(can: Can): void {
+  const { scene } = can;
   const { lease, limit, late } = scene.clock as NonNullable<Scene["clock"]>;
   const longest = late + lease + limit;
   can.move("time passes", (to) => {
@@ -661,11 +677,10 @@ function seal(to: State, scene: Scene): void {
       const session = ofWorker[run];
       if (!session || session.at === "sighting") continue;
       const { status, epoch } = headOf(to, run);
-      const asked = to.sent.find(
-        ({ kind, worker, heard, ...sent }) => kind === "take" && heard && worker === w && sent.run === run,
-      );
+      const isAsking = (sent: Statement) =>
+        sent.kind === "take" && sent.heard && sent.worker === w && sent.run === run && sent.epoch === epoch;
       const isOver =
-        session.at === "taking" ? status === "succeeded" || asked?.epoch !== epoch : session.epoch !== epoch;
+        session.at === "taking" ? status === "succeeded" || !to.sent.some(isAsking) : session.epoch !== epoch;
       const isLapsed = session.lapsed || session.stopped || workerOf(to, w).own === 0;
       if (!isOver || session.steps.includes("c") || (session.steps.includes("d") && !isLapsed)) continue;
       ofWorker[run] = undefined;

@@ -279,14 +279,26 @@ function catchUp(on: On, session: Session, seq: number): void {
   recheck(on, session);
 }
 
-function recheck({ scene, sent, head }: On, session: Session): void {
-  if (!/[wv]/.test(session.steps)) return;
+function recheck({ scene, sent, head, holds }: On, session: Session): void {
   const run = fold(effectsOf(scene, sent.run), upTo(head.ledger, session.seen));
+  const isOpen = (step: number) =>
+    ["intended", "doubted"].includes(run?.steps.get(keyOf(step))?.at ?? "none");
+  if (holds("append: seq")) withdraw(session, isOpen);
   for (const [step, at] of [...session.steps].entries()) {
-    if (at !== "w" && at !== "v") continue;
-    const known = run?.steps.get(keyOf(step))?.at;
-    if (known !== "intended" && known !== "doubted") setStep(session, step, at === "w" ? "." : "s");
+    if (!/[wvq]/.test(at) || isOpen(step)) continue;
+    if (at !== "q" || holds("append: seq")) setStep(session, step, at === "v" ? "s" : ".");
   }
+}
+
+/** What was to be said of a doubt, and is not yet on its way, is not said where somebody else has said it. */
+function withdraw(session: Session, isOpen: (step: number) => boolean): void {
+  let said = "";
+  for (let at = 0; at < session.said.length; at += 2) {
+    const step = Number(session.said[at + 1]);
+    if (!saysOfDoubt(session.said[at] as string) || isOpen(step)) said += session.said.slice(at, at + 2);
+    else if (/[ry]/.test(session.steps[step] ?? "")) setStep(session, step, session.stopped ? "n" : ".");
+  }
+  session.said = said;
 }
 
 const saysOfDoubt = (facts: string) => /[DYN]/.test(facts);

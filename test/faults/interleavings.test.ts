@@ -250,6 +250,31 @@ test("steps of one name are told apart by their input, in whatever order they be
   expect(wrongIn(came, right, true)).toEqual([]);
 });
 
+test.each([
+  ["the same words", () => "noon"],
+  ["other words every time", () => crypto.randomUUID()],
+])(
+  "questions that one agent asks a model side by side, in %s, are given their own answers, or none",
+  async (name, clock) => {
+    const right = { left: "seen left", right: "seen right", middle: "seen middle" };
+    const work: Work = async (schedule, execution) => {
+      const order = execution === "before" ? sides : [...sides].reverse();
+      const answers = order.map(async (side) => {
+        const input = { prompt: `It is ${clock()}. Look ${side}.` };
+        const seen = await port().step({ kind: "model", name: "acme/m", input }, async () => {
+          await schedule.turn();
+          return `seen ${side}`;
+        });
+        return [side, seen];
+      });
+      return Object.fromEntries(await Promise.all(answers));
+    };
+    const came = await tryAll(`questions in ${name}`, cases(4), work);
+    toldDiverged(`questions in ${name}`, came);
+    expect(wrongIn(came, right, true)).toEqual([]);
+  },
+);
+
 /** As generateText does it: a lane, a question to a model, a tool that it asks for, and another question. */
 const generate = (side: string, schedule: Schedule, clock: string) =>
   port().lane("generateText", async () => {

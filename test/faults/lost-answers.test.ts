@@ -10,7 +10,7 @@ const NUL = "\0\0\0";
 const asks: Readonly<Record<string, readonly string[]>> = {
   append: [`${NUL}\x06intent`, `${NUL}\x0bobservation`, `${NUL}\x07outcome`],
   create: ['"after":"start"'],
-  takeover: ['"after":"crash"', '"after":"wait"', '"after":"retry"', '"after":"handover"'],
+  takeover: ['"after":"wait"'], // not after a crash: that is also what a beat says of runs without an owner
   park: ['"note":"parked"'],
   outside: [`${NUL}\x0aresolution`],
   commit: [`Q${NUL}\x0bcommit`],

@@ -1,7 +1,7 @@
 import { drive } from "./drive.ts";
 import type { Hold } from "./hold.ts";
 import { failLike, inLane } from "./lane.ts";
-import { bind, bindCall, type Options, type Sdk } from "./options.ts";
+import { bind, bindCall, type Options, type Sdk, signalOf } from "./options.ts";
 
 interface Agent {
   generate(options: Options): unknown;
@@ -34,7 +34,7 @@ export function holdAgent(Base: AgentClass, sdk: Sdk): AgentClass {
     override stream(options: Options) {
       const outside = () => super.stream(options);
       const inside = (hold: Hold) =>
-        drive(this.#bound(hold).stream(this.#boundCall(options, hold)), hold.port);
+        drive(this.#bound(hold).stream(this.#boundCall(options, hold)), hold.port, this.#signal(options));
       return failLike(Reflect.get(Base.prototype, "stream"), () =>
         inLane({ name: "agent.stream", streams: true, outside, inside }),
       );
@@ -44,10 +44,13 @@ export function holdAgent(Base: AgentClass, sdk: Sdk): AgentClass {
       return new Base(bind(this.#settings, hold, sdk));
     }
 
-    /** In ai 5 an agent's settings may hold a signal for all its calls. */
     #boundCall(options: Options, hold: Hold): Options {
-      const { abortSignal } = this.#settings;
-      return bindCall({ abortSignal, ...options }, hold, sdk);
+      return bindCall({ ...options, abortSignal: this.#signal(options) }, hold, sdk);
+    }
+
+    /** In ai 5 an agent's settings may hold a signal for all its calls. */
+    #signal(options: Options): AbortSignal | undefined {
+      return signalOf(options) ?? signalOf(this.#settings);
     }
   }
   return Object.defineProperty(Held, "name", { value: Base.name });

@@ -3,33 +3,24 @@ import { complete, emittedBy, usageOf } from "./answer.ts";
 import type { Hold } from "./hold.ts";
 import type { Generated, LanguageModel, ModelRequest, Streamed } from "./language-model.ts";
 import { MARK, originalOf } from "./mark.ts";
+import { proxyOf } from "./model-proxy.ts";
 import { unlessStopped } from "./stop.ts";
 import { record, replay } from "./stream.ts";
 import type { Recording } from "./tape.ts";
 
-/**
- * The same model, its calls held. A Proxy, and not the SDK's wrapLanguageModel: in ai 6 that one claims V3 for a model
- * of V2, and token counts are lost.
- */
+/** The same model, its calls held. */
 export function holdModel(model: LanguageModel, hold: Hold): LanguageModel {
-  return new Proxy(originalOf(model), {
-    get(target, property) {
-      switch (property) {
-        case MARK:
-          return target;
-        case "doGenerate":
-          return (request: ModelRequest) =>
-            generate(hold, target, request, (live) => target.doGenerate(outgoing(request, live)));
-        case "doStream":
-          return (request: ModelRequest) =>
-            stream(hold, target, request, (live) => target.doStream(outgoing(request, live)));
-        default: {
-          // Of the model itself: what reads #private fields would fail on a Proxy.
-          const value: unknown = Reflect.get(target, property, target);
-          return typeof value === "function" ? value.bind(target) : value;
-        }
-      }
-    },
+  const original = originalOf(model);
+  return proxyOf(original, (method) => {
+    if (method === "doGenerate") {
+      return (request: ModelRequest) =>
+        generate(hold, original, request, (live) => original.doGenerate(outgoing(request, live)));
+    }
+    if (method === "doStream") {
+      return (request: ModelRequest) =>
+        stream(hold, original, request, (live) => original.doStream(outgoing(request, live)));
+    }
+    return undefined;
   });
 }
 

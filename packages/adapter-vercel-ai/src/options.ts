@@ -2,6 +2,7 @@ import { HoldfastError } from "@holdfast/core";
 import type { Hold } from "./hold.ts";
 import type { LanguageModel } from "./language-model.ts";
 import { holdModel } from "./model.ts";
+import { holdOther, type OtherModel } from "./other-model.ts";
 import { holdTools, type Tools } from "./tools.ts";
 
 /** What a function of the SDK is called with, or an agent is made of. */
@@ -12,9 +13,8 @@ export interface Sdk {
   readonly gateway?: Provider | undefined;
 }
 
-interface Provider {
-  languageModel(id: string): LanguageModel;
-}
+/** Finds a model by its id. Which kinds there are, and what their methods are called, depends on the version. */
+type Provider = Readonly<Record<string, ((id: string) => unknown) | undefined>>;
 
 type Hook = (...args: unknown[]) => Options | undefined | PromiseLike<Options | undefined>;
 
@@ -24,7 +24,8 @@ const HOOKS = ["prepareStep", "experimental_prepareStep", "prepareCall"];
 /** The same options, with what touches the outside bound to the call that they are for. */
 export function bind(options: Options, hold: Hold, sdk: Sdk): Options {
   const bound: Record<string, unknown> = { ...options };
-  if (options.model) bound.model = holdModel(resolve(options.model as string | LanguageModel, sdk), hold);
+  if (options.model)
+    bound.model = holdModel(resolve(options.model as string | LanguageModel, sdk, ["languageModel"]), hold);
   if (options.tools) bound.tools = holdTools(options.tools as Tools, () => hold);
   for (const name of HOOKS) {
     if (typeof options[name] === "function") bound[name] = bindHook(options[name] as Hook, hold, sdk);
@@ -40,9 +41,12 @@ export function bindCall(options: Options, hold: Hold, sdk: Sdk): Options {
   const bound = bind(options, hold, sdk);
   if (!hold.streams) return bound;
   const { signal } = hold.port;
-  const own = options.abortSignal as AbortSignal | undefined;
+  const own = signalOf(options);
   return { ...bound, abortSignal: own ? AbortSignal.any([own, signal]) : signal };
 }
+
+/** The caller's own signal. */
+export const signalOf = (options: Options) => options.abortSignal as AbortSignal | undefined;
 
 function bindHook(hook: Hook, hold: Hold, sdk: Sdk): Hook {
   return async (...args) => {
@@ -51,12 +55,18 @@ function bindHook(hook: Hook, hold: Hold, sdk: Sdk): Hook {
   };
 }
 
+/** The same for a function of the SDK that asks one model of another kind. `kinds`: what a provider finds it by. */
+export function bindOther(options: Options, hold: Hold, sdk: Sdk, kinds: readonly string[]): Options {
+  const model = resolve(options.model as string | OtherModel, sdk, kinds);
+  return { ...options, model: holdOther(model, hold) };
+}
+
 /** A model named by its id is the default provider's, found the way the SDK finds it. */
-function resolve(model: string | LanguageModel, sdk: Sdk): LanguageModel {
+function resolve<T extends object>(model: string | T, sdk: Sdk, kinds: readonly string[]): T {
   if (typeof model !== "string") return model;
   const provider =
     (globalThis as { AI_SDK_DEFAULT_PROVIDER?: Provider }).AI_SDK_DEFAULT_PROVIDER ?? sdk.gateway;
-  if (provider) return provider.languageModel(model);
+  for (const kind of kinds) if (typeof provider?.[kind] === "function") return provider[kind](model) as T;
   throw new HoldfastError("UNHELD_CALL", {
     name: model,
     why: "there is no provider to look this model up in",

@@ -3,7 +3,7 @@ import { drive } from "./drive.ts";
 import type { Hold } from "./hold.ts";
 import { failLike, inLane } from "./lane.ts";
 import { MARK } from "./mark.ts";
-import { bindCall, type Options, type Sdk } from "./options.ts";
+import { bindCall, bindOther, type Options, type Sdk, signalOf } from "./options.ts";
 
 type Callable = (...args: never[]) => unknown;
 
@@ -19,6 +19,9 @@ export function withDurability<T extends { generateText: Callable; streamText: C
     held[name] = { enumerable: true, configurable: true, get: () => sdk[name] };
   for (const name of CALLS) {
     if (typeof sdk[name] === "function") held[name] = own(holdCall(name, sdk[name] as Call, sdk));
+  }
+  for (const [name, kinds] of Object.entries(OTHERS)) {
+    if (typeof sdk[name] === "function") held[name] = own(holdOtherCall(name, sdk[name] as Call, sdk, kinds));
   }
   // Two names may stand for one class, and do so from ai 6 on.
   const classes = new Map<unknown, AgentClass>();
@@ -46,6 +49,23 @@ const CALLS = ["generateText", "streamText", "generateObject", "streamObject"];
 /** They return at once, and go on only while somebody reads. */
 const STREAMS = ["streamText", "streamObject"];
 
+/** Functions that ask one model of another kind, and what a provider finds it by. */
+const OTHERS: Readonly<Record<string, readonly string[]>> = {
+  embed: ["embeddingModel", "textEmbeddingModel"],
+  embedMany: ["embeddingModel", "textEmbeddingModel"],
+  generateImage: ["imageModel"],
+  experimental_generateImage: ["imageModel"],
+  generateSpeech: ["speechModel"],
+  experimental_generateSpeech: ["speechModel"],
+  transcribe: ["transcriptionModel"],
+  experimental_transcribe: ["transcriptionModel"],
+  rerank: ["rerankingModel"],
+  experimental_generateVideo: ["videoModel"],
+  experimental_decide: ["decisionModel", "evaluationModel"],
+  experimental_evaluate: ["decisionModel", "evaluationModel"],
+  experimental_extract: ["extractionModel"],
+};
+
 type Call = (options: Options) => unknown;
 
 function holdCall(name: string, call: Call, sdk: Sdk): Call {
@@ -53,8 +73,18 @@ function holdCall(name: string, call: Call, sdk: Sdk): Call {
   const bound = (options: Options, hold: Hold) => call(bindCall(options, hold, sdk));
   const held: Call = (options) => {
     const outside = () => call(options);
-    const inside = (hold: Hold) => (streams ? drive(bound(options, hold), hold.port) : bound(options, hold));
+    const inside = (hold: Hold) =>
+      streams ? drive(bound(options, hold), hold.port, signalOf(options)) : bound(options, hold);
     return failLike(call, () => inLane({ name, streams, outside, inside }));
+  };
+  return Object.defineProperty(held, "name", { value: name });
+}
+
+function holdOtherCall(name: string, call: Call, sdk: Sdk, kinds: readonly string[]): Call {
+  const held: Call = (options) => {
+    const outside = () => call(options);
+    const inside = (hold: Hold) => call(bindOther(options, hold, sdk, kinds));
+    return failLike(call, () => inLane({ name, streams: false, outside, inside }));
   };
   return Object.defineProperty(held, "name", { value: name });
 }

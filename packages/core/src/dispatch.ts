@@ -9,6 +9,7 @@ import type { RunWriter } from "./run-writer.ts";
 import { type Execution, Scope } from "./scope.ts";
 import type { RunSettings } from "./settings.ts";
 import type { Begun, Call, Live } from "./step/call.ts";
+import { canRepeat } from "./step/plan.ts";
 import type { Transaction } from "./store/database.ts";
 
 /** On what terms a call goes out: what is declared of it. */
@@ -80,7 +81,7 @@ export class Dispatch<T> implements Live<T> {
     this.#close = going.close;
     this.#again = going.again;
     this.key = going.idempotencyKey;
-    this.#body = new Scope(host.session, new Lane(call.name, lane, located.key), this.key);
+    this.#body = this.#newBody();
     this.#signal = this.#signalWith();
   }
 
@@ -103,12 +104,17 @@ export class Dispatch<T> implements Live<T> {
         throw tried.error;
       }
       const { error } = tried;
-      const ms = this.#call.kind === "model" ? undefined : waitMs(this.#terms.retry, tries, Math.random());
+      const ms = canRepeat(this.#terms.effect) ? waitMs(this.#terms.retry, tries, Math.random()) : undefined;
       if (ms === undefined) {
         await this.fail(error);
         throw error;
       }
-      await this.#waitToRetry(tries, error, Math.round(ms));
+      if (!(await this.#waitToRetry(tries, error, Math.round(ms)))) {
+        await this.fail(error, { aborted: true });
+        throw error;
+      }
+      // What its body did is on record: the next try comes to it as an execution that goes on would.
+      this.#body = this.#newBody();
     }
   }
 
@@ -209,15 +215,17 @@ export class Dispatch<T> implements Live<T> {
     }
   }
 
-  async #waitToRetry(tries: number, error: unknown, ms: number): Promise<void> {
+  /** False where the caller has given the call up meanwhile. */
+  async #waitToRetry(tries: number, error: unknown, ms: number): Promise<boolean> {
     const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     const step = this.#located.key;
     this.#host.writer.say({ kind: "note", note: "retried", step, tries, error: text, waitMs: ms });
+    const signal = this.#signalWith();
+    await pause(ms, undefined, { signal }).catch(() => {});
     // A run that stops meanwhile leaves its intent open: the next owner may call again.
-    await pause(ms, undefined, { signal: this.#host.session.signal }).catch(
-      () => new Promise<never>(() => {}),
-    );
+    if (this.#host.session.signal.aborted) await new Promise<never>(() => {});
     await this.#host.unlessStopped(this.#host.mayDispatch());
+    return !signal.aborted;
   }
 
   /** Nobody knows what becomes of a call that outlived its time: it is in doubt at once, and its run waits. */
@@ -252,6 +260,10 @@ export class Dispatch<T> implements Live<T> {
     committed.then(this.#close, this.#close);
     await this.#host.unlessStopped(committed);
     return read;
+  }
+
+  #newBody(): Scope {
+    return new Scope(this.#host.session, new Lane(this.#call.name, this.#lane, this.#located.key), this.key);
   }
 
   #signalWith(...more: AbortSignal[]): AbortSignal {

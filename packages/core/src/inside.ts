@@ -41,7 +41,7 @@ export async function step<T>(
     });
   }
   const { input, effect = "once", ...limits } = options;
-  checkSettings(`step("${name}")`, { effect, ...limits });
+  checkSettings(`step("${name}")`, { effect, ...limits }, ["effect", "timeoutMs", "retry"]);
   const scope = currentScope();
   if (!scope) {
     outsideRun(`step("${name}")`);

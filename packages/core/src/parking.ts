@@ -85,8 +85,9 @@ export class Parking {
   /** Begins no new call, and gives those that are under way so long to settle. */
   async wind(boundMs: number): Promise<void> {
     this.#closed = true;
-    this.#under ??= this.#settle(boundMs).finally(() => this.#reopen());
-    await this.#under;
+    const settling = this.#settle(boundMs);
+    this.#under ??= settling.finally(() => this.#reopen());
+    await settling;
   }
 
   #reopen(): void {

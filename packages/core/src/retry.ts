@@ -9,6 +9,21 @@ export interface Retry {
 }
 
 export const MOST_ATTEMPTS = 100;
+/** A longer wait overflows Node's timers, which then fire at once. */
+const LONGEST_WAIT_MS = 2 ** 31 - 1;
+
+/** Why this is no Retry, as the end of a sentence that begins "has a retry"; undefined where it is one. */
+export function whyNoRetry(retry: Retry): string | undefined {
+  if (typeof retry !== "object" || retry === null) return "that is no object";
+  const { attempts, firstMs = 0, longestMs = 0, ...more } = retry;
+  const [unknown] = Object.keys(more);
+  if (unknown !== undefined) return `with a field ${unknown}, which there is not`;
+  if (!Number.isInteger(attempts) || attempts < 1 || attempts > MOST_ATTEMPTS) {
+    return `whose attempts are not from 1 to ${MOST_ATTEMPTS}`;
+  }
+  const isWait = (ms: number) => typeof ms === "number" && ms >= 0 && ms <= LONGEST_WAIT_MS;
+  return isWait(firstMs) && isWait(longestMs) ? undefined : "whose waits are no milliseconds";
+}
 
 /**
  * How long to wait after `failures` failed tries, in milliseconds; undefined: no more. Exponential with full jitter:

@@ -2,7 +2,9 @@ import type { Appender } from "./appender.ts";
 import { HoldfastError } from "./errors.ts";
 import type { Blob, Entry, Fact } from "./ledger/entry.ts";
 import { advance, type Run } from "./ledger/replay.ts";
+import type { WaitingOn } from "./run/status.ts";
 import type { Database, Transaction } from "./store/database.ts";
+import { park } from "./store/lease.ts";
 import {
   type Append,
   type Appended,
@@ -11,6 +13,7 @@ import {
   readEntries,
   whyRefused,
 } from "./store/ledger.ts";
+import { writeOutside } from "./store/outside.ts";
 
 /**
  * What one run has to say, in order. Facts are taken in at once and go out together: those of one turn of the event loop
@@ -27,7 +30,7 @@ export class RunWriter {
   #blobs: Blob[] = [];
   #ends: Append["ends"];
   #number = 0;
-  #flying: Promise<void> | undefined;
+  #flying: Promise<unknown> | undefined;
   #turn: Promise<void> | undefined;
   #broken: { error: unknown } | undefined;
 
@@ -43,11 +46,6 @@ export class RunWriter {
     this.#run = run;
     this.#onOutside = on.outside;
     this.#onError = on.error;
-  }
-
-  /** The number that the next append, or the parking that follows it, will have. */
-  get next(): number {
-    return this.#number + 1;
   }
 
   say(...facts: readonly Fact[]): void {
@@ -88,17 +86,37 @@ export class RunWriter {
    */
   async commitWith(tx: Transaction, fact: Fact): Promise<void> {
     await this.flush();
-    while (this.#flying !== undefined) await this.#flying;
-    if (this.#broken) throw this.#broken.error;
-    this.#flying = this.#commitWith(tx, { lease: this.lease, number: this.#number + 1, facts: [fact] });
-    try {
-      await this.#flying;
-    } catch (error) {
-      this.#broken = { error };
-      throw error;
-    } finally {
-      this.#flying = undefined;
-    }
+    await this.#alone(() =>
+      this.#commitWith(tx, { lease: this.lease, number: this.#number + 1, facts: [fact] }),
+    );
+  }
+
+  /** Says a fact only if nobody else wrote meanwhile: what it rests on is then still so. False: somebody did. */
+  async sayUnlessOvertaken(fact: Fact): Promise<boolean> {
+    await this.flush();
+    return await this.#alone(async () => {
+      this.#refuseFenced();
+      const said = await writeOutside(this.#db, this.lease, this.#run.seq, fact);
+      await this.#catchUp(Number.POSITIVE_INFINITY);
+      return said;
+    });
+  }
+
+  /** Gives the lease back and waits, unless others wrote meanwhile: then what they wrote is folded. Rejects with FENCED. */
+  async park(waitingOn: WaitingOn): Promise<boolean> {
+    await this.flush();
+    return await this.#alone(async () => {
+      const parked = await park(
+        this.#db,
+        { lease: this.lease, number: this.#number + 1 },
+        this.#run.seq,
+        waitingOn,
+      );
+      if (parked) this.#number++;
+      else await this.#catchUp(Number.POSITIVE_INFINITY);
+      if (!parked) this.#refuseFenced();
+      return parked;
+    });
   }
 
   async #commitWith(tx: Transaction, append: Append): Promise<void> {
@@ -122,13 +140,20 @@ export class RunWriter {
 
   /** One append at a time: a second caller waits for the first, and for one more if it said something meanwhile. */
   async #fly(): Promise<void> {
+    await this.#alone(async () => {
+      if (this.#said.length > 0) await this.#append();
+    });
+  }
+
+  /** Does what nothing else of this writer's may come in between of. */
+  async #alone<T>(work: () => Promise<T>): Promise<T> {
     while (this.#flying !== undefined) await this.#flying;
     // What could not be written leaves a hole: nothing may follow it.
     if (this.#broken) throw this.#broken.error;
-    if (this.#said.length === 0) return;
-    this.#flying = this.#append();
+    const working = work();
+    this.#flying = working;
     try {
-      await this.#flying;
+      return await working;
     } catch (error) {
       this.#broken = { error };
       throw error;
@@ -149,7 +174,7 @@ export class RunWriter {
   /** The append is in: what others wrote before it is folded first. */
   async #settle(appended: Appended): Promise<Appended> {
     this.#number++;
-    await this.catchUp(appended.after);
+    await this.#catchUp(appended.after);
     return appended;
   }
 
@@ -158,16 +183,17 @@ export class RunWriter {
   }
 
   /** Folds what others wrote up to entry `to`: an append that lands further on shows that they did. */
-  async catchUp(to: number): Promise<void> {
+  async #catchUp(to: number): Promise<void> {
     if (this.#run.seq >= to) return;
     const entries = await readEntries(this.#db, this.lease, this.#run.seq, to - this.#run.seq);
     for (const entry of entries) advance(this.#run, entry);
     this.#onOutside(entries);
   }
 
-  /** The number of the append was used up by a statement of another kind: the run was parked. */
-  skip(): void {
-    this.#number++;
+  #refuseFenced(): void {
+    const { runId, epoch } = this.lease;
+    if (this.#run.epoch !== epoch)
+      throw new HoldfastError("FENCED", { runId, epoch, current: this.#run.epoch });
   }
 
   #stamp(fact: Fact, seq: number, at: Date): Entry {

@@ -5,7 +5,7 @@ import { Dispatch, type Host, type Terms } from "./dispatch.ts";
 import { HoldfastError } from "./errors.ts";
 import type { Heart } from "./heart.ts";
 import { enterRow, Lane } from "./lane.ts";
-import type { Entry, Intent, Outcome } from "./ledger/entry.ts";
+import type { Entry, Intent, Outcome, Resolution } from "./ledger/entry.ts";
 import { idempotencyKeyOf } from "./ledger/key.ts";
 import { doubtsOf, forget, type Run, replay } from "./ledger/replay.ts";
 import { resampledSteps } from "./ledger/resample.ts";
@@ -19,7 +19,6 @@ import { type RunSettings, settingsOf, type ToolSettings } from "./settings.ts";
 import type { Begun, Call } from "./step/call.ts";
 import { plan } from "./step/plan.ts";
 import type { Database } from "./store/database.ts";
-import { park } from "./store/lease.ts";
 import type { Lease } from "./store/ledger.ts";
 import { unreachable } from "./unreachable.ts";
 
@@ -72,6 +71,8 @@ export class Session implements Execution {
   readonly #opened = Promise.withResolvers<void>();
   readonly #open = new Map<string, Promise<unknown>>();
   readonly #kept = new Set<PromiseLike<unknown>>();
+  /** Doubts that a tool is being asked about. */
+  readonly #resolving = new Map<string, Promise<boolean>>();
   /** What calls were aborted with. */
   readonly #aborted = new Map<string, unknown>();
   #keptError: { error: unknown } | undefined;
@@ -98,7 +99,7 @@ export class Session implements Execution {
     this.#parking = new Parking({
       open: this.#open,
       park: (waitingOn) => this.#park(waitingOn),
-      isSettled: (step) => !["intended", "doubted"].includes(this.#run.steps.get(step)?.at ?? "none"),
+      isSettled: (step) => this.#isSettled(step),
       stop: (error) => this.stop(error),
     });
   }
@@ -241,8 +242,8 @@ export class Session implements Execution {
   /** Gives the lease back without an end: the run waits for a caller. False where it is not ours to give any more. */
   async release(): Promise<boolean> {
     this.#unlisten();
-    for (let tries = 0; this.#owner && tries < TRIES; tries++) {
-      if (await this.#tryPark(this.#owner, "caller")) return true;
+    for (let tries = 0; this.#writer && tries < TRIES; tries++) {
+      if (await this.#writer.park("caller")) return true;
     }
     return false;
   }
@@ -326,7 +327,7 @@ export class Session implements Execution {
         case "diverge":
           throw course.diverged(key, planned.why);
         case "resolve":
-          await this.#resolve(found, planned.step.at === "doubted", planned.step.intent);
+          await this.#resolve(found);
           continue;
         case "execute":
           return await this.#execute(found);
@@ -337,27 +338,38 @@ export class Session implements Execution {
   }
 
   /** In doubt: the tool may know what became of the call; else a person has to say, and the run waits for that. */
-  async #resolve<T>(
-    { lane, located, settings }: Found<T>,
-    isDoubted: boolean,
-    intent: Entry<Intent>,
-  ): Promise<void> {
+  async #resolve<T>(found: Found<T>): Promise<void> {
+    const { key } = found.located;
+    // Two calls may be the same step: it is asked about, and doubted, once.
+    const under = this.#resolving.get(key) ?? this.#ask(found).finally(() => this.#resolving.delete(key));
+    this.#resolving.set(key, under);
+    if (!(await under)) await this.#parking.wait(found.lane, key, "doubt");
+  }
+
+  /** True where it is settled: by the tool, or by a person who was quicker. */
+  async #ask<T>({ located, settings }: Found<T>): Promise<boolean> {
     const { key } = located;
     const writer = this.#writerOr(key);
-    const { leaseSeconds } = this.#settings;
-    const means = must(this.#owner, "the owner of a run that is written").means;
-    const left = { intent, worker: this.#run.workers.get(intent.epoch) };
-    const { redactor } = this.#settings;
-    const asking = { leaseSeconds, redactor, signal: this.signal };
-    const resolution = await reconcile(means.db, settings, left, asking);
-    if (resolution) {
-      writer.say(resolution);
-      await writer.flush();
-      return;
+    const { leaseSeconds, redactor } = this.#settings;
+    const { means } = must(this.#owner, "the owner of a run that is written");
+    let resolution: Resolution | undefined;
+    for (let asked = false; ; asked = true) {
+      const step = this.#run.steps.get(key);
+      if (step?.at !== "intended" && step?.at !== "doubted") return true;
+      const { intent } = step;
+      const left = { intent, worker: this.#run.workers.get(intent.epoch) };
+      if (!asked) {
+        resolution = await reconcile(means.db, settings, left, {
+          leaseSeconds,
+          redactor,
+          signal: this.signal,
+        });
+        if (!resolution && step.at === "doubted") return this.#isSettled(key);
+      }
+      const why = "the call may have gone out, and what came of it was not recorded";
+      const fact = resolution ?? ({ kind: "doubt", step: key, why } as const);
+      if (await writer.sayUnlessOvertaken(fact)) return fact.kind === "resolution";
     }
-    const why = "the call may have gone out, and what came of it was not recorded";
-    if (!isDoubted) writer.say({ kind: "doubt", step: key, why });
-    await this.#parking.wait(lane, key, "doubt");
   }
 
   /** Writes the intent, and lets the call go out once that is durable and the run still ours. */
@@ -448,6 +460,11 @@ export class Session implements Execution {
     }
   }
 
+  #isSettled(key: string): boolean {
+    const step = this.#run.steps.get(key);
+    return step?.at !== "intended" && step?.at !== "doubted";
+  }
+
   #isLapsed(): boolean {
     const owner = this.#owner;
     return owner !== undefined && owner.means.heart.mayCall(owner.lapses) === "lapsed";
@@ -455,23 +472,10 @@ export class Session implements Execution {
 
   async #park(waitingOn: WaitingOn): Promise<boolean> {
     if (this.#stopError) return true;
-    if (!(await this.#tryPark(must(this.#owner, "the owner of a run that parks"), waitingOn))) return false;
+    if (!(await must(this.#writer, "the writer of a run that parks").park(waitingOn))) return false;
     const doubts = doubtsOf(this.#run, false).map((step) => step.key);
     this.stop(new HoldfastError("RUN_WAITING", { runId: this.runId, waitingOn, questions: [], doubts }));
     return true;
-  }
-
-  /** Parks, unless others wrote meanwhile: then what they wrote is read. Throws FENCED where the run is not ours. */
-  async #tryPark({ means, lease }: Owner, waitingOn: WaitingOn): Promise<boolean> {
-    const writer = must(this.#writer, "the owner's writer");
-    await writer.flush();
-    if (await park(means.db, { lease, number: writer.next }, this.#run.seq, waitingOn)) {
-      writer.skip();
-      return true;
-    }
-    await writer.catchUp(Number.POSITIVE_INFINITY);
-    if (this.#run.epoch === lease.epoch) return false;
-    throw new HoldfastError("FENCED", { runId: this.runId, epoch: lease.epoch, current: this.#run.epoch });
   }
 
   /** A finished run is only read: a call that is not on record has no place in it. */

@@ -1,7 +1,7 @@
 import { HoldfastError } from "./errors.ts";
 import type { Effect } from "./ledger/entry.ts";
 import type { Redactor } from "./redact.ts";
-import { MOST_ATTEMPTS, type Retry } from "./retry.ts";
+import { type Retry, whyNoRetry } from "./retry.ts";
 
 /** What a tool says of a call that went out and was not heard of again. */
 export type Reconciled = { readonly done: unknown } | "notDone" | "unknown";
@@ -51,10 +51,10 @@ export function checkTools(tools: RunSettings["tools"]): void {
 }
 
 const effects: readonly Effect[] = ["read", "idempotent", "once", "transaction"];
-const fields = ["effect", "timeoutMs", "retry", "key", "reconcile"];
+const FIELDS = ["effect", "timeoutMs", "retry", "key", "reconcile"];
 
-/** Checks what is declared of one tool or step. */
-export function checkSettings(argument: string, settings: ToolSettings): void {
+/** Checks what is declared of one tool, or with fewer fields of one step. */
+export function checkSettings(argument: string, settings: ToolSettings, fields = FIELDS): void {
   const refuse = (why: string) => new HoldfastError("INVALID_ARGUMENT", { argument, why });
   if (typeof settings !== "object" || settings === null)
     throw refuse('must be an object: { effect: "read" }');
@@ -66,11 +66,9 @@ export function checkSettings(argument: string, settings: ToolSettings): void {
     throw refuse("has a timeoutMs that is no number of milliseconds");
   }
   if (retry !== undefined) {
-    const { attempts } = retry;
     if (effect === "once") throw refuse('has a retry, but its effect is "once": that is never called again');
-    if (!Number.isInteger(attempts) || attempts < 1 || attempts > MOST_ATTEMPTS) {
-      throw refuse(`has a retry whose attempts are not from 1 to ${MOST_ATTEMPTS}`);
-    }
+    const why = whyNoRetry(retry);
+    if (why) throw refuse(`has a retry ${why}`);
   }
   if (key !== undefined && typeof key !== "function") throw refuse("has a key that is no function");
   if (reconcile !== undefined && typeof reconcile !== "function")

@@ -1,0 +1,60 @@
+import type { Call, Usage } from "@holdfast/core";
+import { slim, usageOf } from "./answer.ts";
+import type { Hold } from "./hold.ts";
+import type { ResponseMetadata } from "./language-model.ts";
+import { originalOf } from "./mark.ts";
+import { proxyOf } from "./model-proxy.ts";
+import { unlessStopped } from "./stop.ts";
+
+/** A model that is no language model: it embeds, draws, speaks, transcribes, ranks. It answers whole. */
+export interface OtherModel {
+  readonly provider: string;
+  readonly modelId: string;
+}
+
+interface Request {
+  readonly abortSignal?: AbortSignal | undefined;
+  readonly headers?: unknown;
+}
+
+interface Answer {
+  readonly usage?: unknown;
+  readonly response?: ResponseMetadata | undefined;
+}
+
+/** The same model, its calls (doEmbed, doGenerate, doRerank …) held. */
+export function holdOther(model: OtherModel, hold: Hold): OtherModel {
+  const original = originalOf(model);
+  return proxyOf(original, (method, own) => {
+    if (!/^do[A-Z]/.test(method)) return undefined;
+    return (request: Request) => ask(hold, original, method, request, own as (request: Request) => Answer);
+  });
+}
+
+/** What is asked is all of the request but what no two executions share. Bytes count by their hash. */
+function ask(
+  hold: Hold,
+  { provider, modelId }: OtherModel,
+  op: string,
+  { abortSignal: signal, headers, ...asked }: Request,
+  work: (request: Request) => Answer | PromiseLike<Answer>,
+): Promise<Answer> {
+  const call: Call<Answer> = {
+    kind: "model",
+    name: `${provider}/${modelId}`,
+    input: { op, provider, modelId, ...asked },
+    signal,
+    usage: ({ usage }) => usageOf(usage) && { ...usageOf(usage), ...embeddingTokens(usage) },
+  };
+  const answered = hold.port.step(call, async (live) => {
+    const answer = await work({ ...asked, headers, abortSignal: live.signal });
+    return answer.response ? { ...answer, response: slim(answer).response } : answer;
+  });
+  return unlessStopped(hold, answered);
+}
+
+/** An embedding is counted in tokens of one kind. */
+function embeddingTokens(usage: unknown): Usage {
+  const { tokens } = usage as { tokens?: unknown };
+  return typeof tokens === "number" ? { inputTokens: tokens } : {};
+}
