@@ -54,6 +54,7 @@ function sessionText(scene: Scene, { heads }: State, session: Session | undefine
   for (const [step, letter] of [...steps].entries()) {
     if (letter === "d") written += +head.ledger.includes(`I${step}${epoch.toString(36)}`);
   }
+  if (broken) return `(${flags}${steps}${written})`;
   const behind = seqOf(head.ledger) - seen;
   const knows = behind === 0 ? "" : lettersOf(scene.runs[run] ?? [], upTo(head.ledger, seen));
   const when = epoch === head.epoch ? `=${head.appends - number}` : "<";
@@ -68,7 +69,8 @@ function statementText({ heads }: State, sent: Statement): string {
   if (epoch !== head.epoch && kind !== "outside") return `<${flags}<${facts}>`;
   // A number that is in already is recognised by what stands there.
   const seq = seqOf(head.ledger);
-  const last = number !== 0 && number === head.appends ? `${seq - head.appendSeq}${head.ledger.slice(-9)}` : "";
+  const last =
+    number !== 0 && number === head.appends ? `${seq - head.appendSeq}${head.ledger.slice(-9)}` : "";
   return `<${flags}${head.appends - number},${seq - seen}${facts}${last}>`;
 }
 

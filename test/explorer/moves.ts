@@ -117,7 +117,7 @@ function happen(to: State, n: number, scene: Scene): void {
   const { run, step, worker, heard } = call;
   const counts = to.happened[run] as number[];
   const isOnce = !canRepeat(effectsOf(scene, run)[step]);
-  counts[step] = isOnce ? Math.min(2, (counts[step] ?? 0) + 1) : 1;
+  if (isOnce) counts[step] = (counts[step] ?? 0) + 1; // how often a call happens that may be repeated is all one
   if (counts[step] === 2) violate(to, "once");
   const session = heard ? to.sessions[worker]?.[run] : undefined;
   if (session?.steps[step] === "o") setStep(session, step, session.broken ? "n" : "a");
@@ -390,7 +390,8 @@ function workOn(can: Can, session: Session, w: number, run: number, step: number
   const move = (what: string, to: string, facts = "") =>
     can.move(`worker ${w} ${what} ${name}`, (state) => say(sessionOf(state, w, run), step, to, facts));
 
-  if (at === "." && !stopped && mayBegin(can, session, w, run, step)) planStep(can, session, w, run, step);
+  if (at === "." && !stopped && mayBegin(from, scene, session, w, run, step))
+    planStep(can, session, w, run, step);
   else if (at === "q" && !stopped) {
     if ((from.happened[run]?.[step] ?? 0) > 0) move("hears from the tool that it did", "r", `Y${step}`);
     else if (rules.without.has("reconcile: waits") || isLandedFor(can, run, step))
@@ -400,8 +401,7 @@ function workOn(can: Can, session: Session, w: number, run: number, step: number
   } else if (at === "d") check(can, session, w, run, step);
   else if (at === "c") {
     can.move(`worker ${w} calls ${name}`, (to) => call(to, w, run, step, scene, rules));
-  } else if (at === "a") move("writes what came of", broken ? "n" : "b", broken ? "" : `O${step}`);
-  else if (at === "o") {
+  } else if (at === "o") {
     const loose = (to: string, facts: string) => (state: State) => {
       for (const out of state.calls) {
         if (out.worker !== w || out.run !== run || out.step !== step) continue;
@@ -428,9 +428,16 @@ function say(session: Session, step: number, to: string, facts: string): void {
 }
 
 /** A step of a sequence begins when those before it have settled; none begins while the run parks. */
-function mayBegin({ from, scene }: Can, { steps }: Session, w: number, run: number, step: number): boolean {
+function mayBegin(
+  state: State,
+  scene: Scene,
+  { steps }: Session,
+  w: number,
+  run: number,
+  step: number,
+): boolean {
   if (/[wv]/.test(steps)) return false;
-  if (from.sent.some((one) => one.kind === "park" && one.heard && one.worker === w && one.run === run))
+  if (state.sent.some((one) => one.kind === "park" && one.heard && one.worker === w && one.run === run))
     return false;
   return scene.abreast === true || /^[sx]*$/.test(steps.slice(0, step));
 }
@@ -451,8 +458,7 @@ function planStep(can: Can, session: Session, w: number, run: number, step: numb
   const move = (what: string, to: string, facts = "") =>
     can.move(`worker ${w} ${what} ${name}`, (state) => say(sessionOf(state, w, run), step, to, facts));
 
-  if (planned.do === "return") move("returns what is on record of", "s");
-  else if (planned.do === "execute" || (planned.do === "resolve" && rules.without.has("call: plan"))) {
+  if (planned.do === "execute" || (planned.do === "resolve" && rules.without.has("call: plan"))) {
     if (isLapsed(can, session, w)) return; // stops instead
     move("intends", rules.without.has("call: intent first") ? "d" : "i", `I${step}`);
   } else if (planned.do === "resolve") {
@@ -628,10 +634,12 @@ function settle(to: State, scene: Scene, { without }: Rules): void {
     for (const run of scene.runs.keys()) {
       const session = ofWorker[run];
       if (!session) continue;
-      const { at, owner, epoch, said, stopped, releasing, steps } = session;
+      const { at, owner, epoch, stopped, releasing } = session;
       const head = headOf(to, run);
       if (at === "sighting" && (head.leasedBy !== owner || head.epoch !== epoch)) ofWorker[run] = undefined;
       if (at !== "working") continue;
+      if (workerOf(to, w).process === "up") goOn(to, scene, session, w, run);
+      const { said, steps } = session;
       const flying = to.sent.filter((one) => one.heard && one.worker === w && one.run === run);
       const mayAppend = flying.every(
         ({ kind }) => kind === "park" && without.has("append: not while parking"),
@@ -642,12 +650,25 @@ function settle(to: State, scene: Scene, { without }: Rules): void {
         session.said = "";
         const kind = "append";
         to.sent.push({ ...aStatement, kind, worker: w, run, heard: true, epoch, number, seen, facts: said });
-      } else if (said === "" && flying.length === 0 && stopped && !releasing && !/[dcoabry]/.test(steps)) {
+      } else if (said === "" && flying.length === 0 && (stopped || session.broken) && !releasing && !/[dcoabry]/.test(steps)) {
         ofWorker[run] = undefined;
       }
     }
   }
   if (sealing.every((guard) => !without.has(guard))) seal(to, scene);
+}
+
+/** What is local to a process, and makes no difference to anybody else before it is written: nothing lies in between. */
+function goOn(to: State, scene: Scene, session: Session, w: number, run: number): void {
+  for (let step = 0; step < session.steps.length; step++) {
+    const at = session.steps[step];
+    if (at === "a") say(session, step, session.broken ? "n" : "b", `O${step}`);
+    if (at !== "." || session.stopped || !mayBegin(to, scene, session, w, run, step)) continue;
+    const effects = effectsOf(scene, run);
+    const known = fold(effects, upTo(headOf(to, run).ledger, session.seen));
+    if (known && plan(known.steps.get(keyOf(step)), "d", effects[step]).do === "return")
+      setStep(session, step, "s");
+  }
 }
 
 /** The guards without which what was refused once might yet be let in. */
@@ -682,9 +703,14 @@ function seal(to: State, scene: Scene): void {
       const isOver =
         session.at === "taking" ? status === "succeeded" || !to.sent.some(isAsking) : session.epoch !== epoch;
       const isLapsed = session.lapsed || session.stopped || workerOf(to, w).own === 0;
-      if (!isOver || session.steps.includes("c") || (session.steps.includes("d") && !isLapsed)) continue;
-      ofWorker[run] = undefined;
+      if (!isOver) continue;
       for (const sent of to.sent) if (sent.worker === w && sent.run === run) sent.heard = false;
+      if (session.steps.includes("c") || (session.steps.includes("d") && !isLapsed)) {
+        // It may yet call. It may not write, and what it knows is of no use to it.
+        Object.assign(session, { steps: session.steps.replace(/[^cd]/g, "n"), said: "", broken: true });
+        continue;
+      }
+      ofWorker[run] = undefined;
       for (const call of to.calls)
         if (call.worker === w && call.run === run) Object.assign(call, { heard: false, worker: NOBODY });
     }
@@ -699,6 +725,7 @@ function seal(to: State, scene: Scene): void {
       sent.epoch === epoch && (sent.kind === "take" || sent.kind === "give back" || sent.number > appends)
     );
   });
+  to.calls = to.calls.filter(({ run, step, heard }) => heard || !canRepeat(effectsOf(scene, run)[step]));
   if (scene.clock) return;
   for (const [w, worker] of to.workers.entries()) {
     const isBusy =

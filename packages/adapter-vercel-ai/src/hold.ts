@@ -13,12 +13,18 @@ export interface Hold {
    * of ai 5 and 6 run a tool as soon as its call has streamed in, when a crash could still lose the answer it belongs to.
    */
   readonly answered: Map<string, Promise<void>>;
+  /**
+   * The tools that were bound to the call, by name: run `here`, or by the client or the provider. Absent where
+   * nothing is bound: then nobody can say which there ought to be.
+   */
+  readonly bound?: Map<string, "here" | "elsewhere">;
 }
 
 export const holdOn = (port: Port, { streams }: { streams: boolean }): Hold => ({
   port,
   streams,
   answered: new Map(),
+  bound: new Map(),
 });
 
 /** For what was not bound to a call: the lane that the async context is in. */

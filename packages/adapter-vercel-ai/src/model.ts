@@ -4,6 +4,7 @@ import type { Hold } from "./hold.ts";
 import type { Generated, LanguageModel, ModelRequest, Streamed } from "./language-model.ts";
 import { MARK, originalOf } from "./mark.ts";
 import { proxyOf } from "./model-proxy.ts";
+import { effectOf, refuseUnheldTools, withoutOwnOptions } from "./request-tools.ts";
 import { unlessStopped } from "./stop.ts";
 import { record, replay } from "./stream.ts";
 import type { Recording } from "./tape.ts";
@@ -13,12 +14,16 @@ export function holdModel(model: LanguageModel, hold: Hold): LanguageModel {
   const original = originalOf(model);
   return proxyOf(original, (method) => {
     if (method === "doGenerate") {
-      return (request: ModelRequest) =>
-        generate(hold, original, request, (live) => original.doGenerate(outgoing(request, live)));
+      return async (request: ModelRequest) => {
+        refuseUnheldTools(hold, request);
+        return generate(hold, original, request, (live) => original.doGenerate(outgoing(request, live)));
+      };
     }
     if (method === "doStream") {
-      return (request: ModelRequest) =>
-        stream(hold, original, request, (live) => original.doStream(outgoing(request, live)));
+      return async (request: ModelRequest) => {
+        refuseUnheldTools(hold, request);
+        return stream(hold, original, request, (live) => original.doStream(outgoing(request, live)));
+      };
     }
     return undefined;
   });
@@ -32,7 +37,7 @@ export function generate(
   dispatch: (live: Live<Generated>) => PromiseLike<Generated>,
 ): Promise<Generated> {
   const call: Call<Generated> = {
-    ...asked("generate", model, request),
+    ...asked("generate", hold, model, request),
     emits: (answer) => emittedBy(answer.content),
     usage: (answer) => usageOf(answer.usage),
   };
@@ -48,7 +53,7 @@ export function stream(
   dispatch: (live: Live<Recording>) => PromiseLike<Streamed>,
 ): Promise<Streamed> {
   const call: Call<Recording> = {
-    ...asked("stream", model, request),
+    ...asked("stream", hold, model, request),
     emits: (recording) => emittedBy(recording.parts),
     usage: (recording) => usageOf(recording.parts.at(-1)?.usage),
   };
@@ -89,19 +94,27 @@ const ASKED = [
  * The request as far as it decides the answer: without headers, which carry the SDK's version and trace ids, without
  * the signal, and without includeRawChunks, which changes nothing that is recorded.
  */
-function asked(op: "generate" | "stream", { provider, modelId }: LanguageModel, request: ModelRequest) {
+function asked(op: "generate" | "stream", hold: Hold, model: LanguageModel, request: ModelRequest) {
+  const { provider, modelId } = model;
+  const fields = withoutOwnOptions(request);
   const input = {
     op,
     provider,
     modelId,
-    ...Object.fromEntries(ASKED.map((field) => [field, request[field]])),
+    ...Object.fromEntries(ASKED.map((field) => [field, fields[field]])),
   };
-  return { kind: "model", name: `${provider}/${modelId}`, input, signal: request.abortSignal } as const;
+  return {
+    kind: "model",
+    name: `${provider}/${modelId}`,
+    input,
+    effect: effectOf(hold, request),
+    signal: request.abortSignal,
+  } as const;
 }
 
 /** The request as it goes out. The mark tells durableMiddleware(), further in, that the call is held already. */
 const outgoing = <T>(request: ModelRequest, { signal }: Live<T>): ModelRequest => ({
-  ...request,
+  ...withoutOwnOptions(request),
   [MARK]: true,
   abortSignal: signal,
 });

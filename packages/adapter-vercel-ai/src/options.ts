@@ -26,7 +26,7 @@ export function bind(options: Options, hold: Hold, sdk: Sdk): Options {
   const bound: Record<string, unknown> = { ...options };
   if (options.model)
     bound.model = holdModel(resolve(options.model as string | LanguageModel, sdk, ["languageModel"]), hold);
-  if (options.tools) bound.tools = holdTools(options.tools as Tools, () => hold);
+  if (options.tools) bound.tools = bindTools(options.tools as Tools, hold);
   for (const name of HOOKS) {
     if (typeof options[name] === "function") bound[name] = bindHook(options[name] as Hook, hold, sdk);
   }
@@ -48,6 +48,15 @@ export function bindCall(options: Options, hold: Hold, sdk: Sdk): Options {
 /** The caller's own signal. */
 export const signalOf = (options: Options) => options.abortSignal as AbortSignal | undefined;
 
+function bindTools(tools: Tools, hold: Hold): Tools {
+  for (const [name, tool] of Object.entries(tools)) {
+    // Of a tool that only a provider knows, ai 7 says whether it is run there; before that it must have an `execute`.
+    const isHere = typeof tool?.execute === "function" || tool?.isProviderExecuted === false;
+    hold.bound?.set(name, isHere ? "here" : "elsewhere");
+  }
+  return holdTools(tools, () => hold);
+}
+
 function bindHook(hook: Hook, hold: Hold, sdk: Sdk): Hook {
   return async (...args) => {
     const chosen = await hold.port.enter(() => hook(...args));
@@ -65,7 +74,7 @@ export function bindOther(options: Options, hold: Hold, sdk: Sdk, kinds: readonl
 function resolve<T extends object>(model: string | T, sdk: Sdk, kinds: readonly string[]): T {
   if (typeof model !== "string") return model;
   const provider =
-    (globalThis as { AI_SDK_DEFAULT_PROVIDER?: Provider }).AI_SDK_DEFAULT_PROVIDER ?? sdk.gateway;
+    (globalThis as unknown as { AI_SDK_DEFAULT_PROVIDER?: Provider }).AI_SDK_DEFAULT_PROVIDER ?? sdk.gateway;
   for (const kind of kinds) if (typeof provider?.[kind] === "function") return provider[kind](model) as T;
   throw new HoldfastError("UNHELD_CALL", {
     name: model,

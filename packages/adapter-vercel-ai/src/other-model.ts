@@ -22,12 +22,21 @@ interface Answer {
   readonly response?: ResponseMetadata | undefined;
 }
 
-/** The same model, its calls (doEmbed, doGenerate, doRerank …) held. */
+/**
+ * The same model, its calls (doEmbed, doGenerate, doRerank …) held. They may run side by side, but the first of them is
+ * waited for: a lane is known again by what was asked in it first, and that is what the ledger holds first.
+ */
 export function holdOther(model: OtherModel, hold: Hold): OtherModel {
   const original = originalOf(model);
+  let first: Promise<Answer> | undefined;
   return proxyOf(original, (method, own) => {
     if (!/^do[A-Z]/.test(method)) return undefined;
-    return (request: Request) => ask(hold, original, method, request, own as (request: Request) => Answer);
+    return (request: Request) => {
+      const go = () => ask(hold, original, method, request, own as (request: Request) => Answer);
+      if (first !== undefined) return first.then(go, go);
+      first = go();
+      return first;
+    };
   });
 }
 

@@ -7,6 +7,7 @@ import { unlessStopped } from "./stop.ts";
 /** A tool of the SDK, as far as it concerns us. */
 export interface Tool {
   readonly execute?: Execute | undefined;
+  readonly isProviderExecuted?: boolean | undefined;
 }
 
 export interface Execute {

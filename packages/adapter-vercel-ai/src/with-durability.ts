@@ -1,3 +1,4 @@
+import { current, HoldfastError, idempotencyKey } from "@holdfast/core";
 import { type AgentClass, holdAgent } from "./agent.ts";
 import { drive } from "./drive.ts";
 import type { Hold } from "./hold.ts";
@@ -22,6 +23,9 @@ export function withDurability<T extends { generateText: Callable; streamText: C
   }
   for (const [name, kinds] of Object.entries(OTHERS)) {
     if (typeof sdk[name] === "function") held[name] = own(holdOtherCall(name, sdk[name] as Call, sdk, kinds));
+  }
+  for (const name of UNHELD) {
+    if (typeof sdk[name] === "function") held[name] = own(refuseInRun(name, sdk[name] as Callable));
   }
   // Two names may stand for one class, and do so from ai 6 on.
   const classes = new Map<unknown, AgentClass>();
@@ -66,6 +70,24 @@ const OTHERS: Readonly<Record<string, readonly string[]>> = {
   experimental_extract: ["extractionModel"],
 };
 
+/** Functions that call out and that nothing here can hold. */
+const UNHELD = [
+  "uploadFile",
+  "uploadSkill",
+  "experimental_startBatch",
+  "experimental_cancelBatch",
+  "experimental_listBatches",
+  "experimental_getBatchStatus",
+  "experimental_getBatchResults",
+  "experimental_startVideo",
+  "experimental_getVideoStatus",
+  "experimental_streamLanguageModelCall",
+  "experimental_streamSpeech",
+  "experimental_streamTextLowMemory",
+  "experimental_streamTranscribe",
+  "experimental_streamTranslate",
+];
+
 type Call = (options: Options) => unknown;
 
 function holdCall(name: string, call: Call, sdk: Sdk): Call {
@@ -77,7 +99,7 @@ function holdCall(name: string, call: Call, sdk: Sdk): Call {
       streams ? drive(bound(options, hold), hold.port, signalOf(options)) : bound(options, hold);
     return failLike(call, () => inLane({ name, streams, outside, inside }));
   };
-  return Object.defineProperty(held, "name", { value: name });
+  return Object.defineProperty(held, "name", { value: call.name });
 }
 
 function holdOtherCall(name: string, call: Call, sdk: Sdk, kinds: readonly string[]): Call {
@@ -86,5 +108,27 @@ function holdOtherCall(name: string, call: Call, sdk: Sdk, kinds: readonly strin
     const inside = (hold: Hold) => call(bindOther(options, hold, sdk, kinds));
     return failLike(call, () => inLane({ name, streams: false, outside, inside }));
   };
-  return Object.defineProperty(held, "name", { value: name });
+  return Object.defineProperty(held, "name", { value: call.name });
+}
+
+/** Nothing that calls out goes by a run unseen. In a step or a tool it is part of what that does. */
+function refuseInRun(name: string, call: Callable): Callable {
+  const refused = (...args: never[]) => {
+    if (current() && !inCall()) {
+      const why = "no record is made of it: call it inside step(name, work)";
+      throw new HoldfastError("UNHELD_CALL", { name, why });
+    }
+    return call(...args);
+  };
+  const told: Callable = (...args) => failLike(call, () => refused(...args));
+  return Object.defineProperty(told, "name", { value: call.name });
+}
+
+/** Are we in the body of a step or a tool? Only there is a key to be asked for. */
+function inCall(): boolean {
+  try {
+    return idempotencyKey() !== "";
+  } catch {
+    return false;
+  }
 }

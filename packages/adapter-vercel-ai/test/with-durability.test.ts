@@ -1,27 +1,58 @@
-import { Holdfast } from "@holdfast/core";
+import { Holdfast, step } from "@holdfast/core";
 import { describe, expect, test } from "vitest";
 import { durableTools, withDurability } from "../src/index.ts";
 import { type Ai, versions } from "./versions.ts";
-import { workbench } from "./workbench.ts";
+import { newRunId, workbench } from "./workbench.ts";
 
-const { model } = workbench();
+const { here, model } = workbench();
 
 const HELD = [
   "Experimental_Agent",
   "ToolLoopAgent",
+  "embed",
+  "embedMany",
+  "experimental_decide",
+  "experimental_evaluate",
+  "experimental_extract",
+  "experimental_generateImage",
+  "experimental_generateSpeech",
+  "experimental_generateVideo",
+  "experimental_transcribe",
+  "generateImage",
   "generateObject",
+  "generateSpeech",
   "generateText",
+  "rerank",
   "streamObject",
   "streamText",
+  "transcribe",
+];
+
+/** They are refused inside a run. */
+const UNHELD = [
+  "experimental_cancelBatch",
+  "experimental_getBatchResults",
+  "experimental_getBatchStatus",
+  "experimental_getVideoStatus",
+  "experimental_listBatches",
+  "experimental_startBatch",
+  "experimental_startVideo",
+  "experimental_streamLanguageModelCall",
+  "experimental_streamSpeech",
+  "experimental_streamTextLowMemory",
+  "experimental_streamTranscribe",
+  "experimental_streamTranslate",
+  "uploadFile",
+  "uploadSkill",
 ];
 
 describe.each(versions)("$name", (version) => {
   const ai = withDurability(version.ai);
 
-  test("every name of the module is there, and is the module's own but for those that are held", () => {
+  test("every name of the module is there, and is the module's own but for those that are held or refused", () => {
     expect(Object.keys(ai).toSorted()).toEqual(Object.keys(version.ai).toSorted());
     const changed = Object.keys(ai).filter((name) => ai[name] !== version.ai[name]);
-    expect(changed.toSorted()).toEqual(HELD.filter((name) => name in version.ai));
+    expect(changed.toSorted()).toEqual([...HELD, ...UNHELD].filter((name) => name in version.ai).toSorted());
     for (const name of changed) expect(ai[name].name).toBe(version.ai[name].name);
   });
 
@@ -45,6 +76,15 @@ describe.each(versions)("$name", (version) => {
     }
     expect(scripted.asked()).toHaveLength(4);
   });
+});
+
+test.each(UNHELD)("%s is refused in a run; in a step it is part of what that does", async (name) => {
+  const plain = { [name]: async () => "as it is", generateText() {}, streamText() {} };
+  const call = withDurability(plain)[name] as () => Promise<string>;
+  const refusal = expect.objectContaining({ code: "UNHELD_CALL" });
+  await expect(here().run(newRunId(), call)).rejects.toEqual(refusal);
+  expect(await here().run(newRunId(), () => step("call", call))).toBe("as it is");
+  expect(await call()).toBe("as it is");
 });
 
 /** A module of which only what is held is looked at. */

@@ -187,6 +187,7 @@ export class Dispatch<T> implements Live<T> {
       ...(asked ? { request: asked.request } : {}),
       ...(usage ? { usage } : {}),
       ...(this.#mark.parallel ? { parallel: true } : {}),
+      ...besideOf(this.#lane),
       value,
     };
   }
@@ -271,6 +272,12 @@ export class Dispatch<T> implements Live<T> {
     const all = [this.#host.session.signal, ...own, ...more];
     return all.length === 1 ? (all[0] as AbortSignal) : AbortSignal.any(all);
   }
+}
+
+/** Which lanes of its path an entry says ran beside others: mostly none, and then it says nothing. */
+export function besideOf(lane: Lane): { beside?: readonly string[] } {
+  const beside = lane.beside();
+  return beside.length > 0 ? { beside } : {};
 }
 
 type Tried<T> =

@@ -75,6 +75,9 @@ export function doubtsOn(database: () => Promise<Database>, redactor = new Redac
         const head = await mustGetHead(db, runId);
         const run = replay(await readEntries(db, head));
         if (!doubtsOf(run, isAbandoned(head)).some(({ key }) => key === step)) {
+          // What was written may have been this, and only its answer lost: then it stands.
+          const found = run.steps.get(step);
+          if (found && "resolution" in found && isSame(found.resolution, fact)) return;
           throw new HoldfastError("COMMAND_NOT_ALLOWED", {
             runId,
             command: "resolve a doubt of",
@@ -88,6 +91,13 @@ export function doubtsOn(database: () => Promise<Database>, redactor = new Redac
     },
   };
 }
+
+/** The same person said the same: saying it twice is saying it. */
+const isSame = (one: Resolution, other: Resolution): boolean =>
+  one.by === other.by &&
+  one.happened === other.happened &&
+  one.value === other.value &&
+  one.comment === other.comment;
 
 /** Nobody works on the run: what it left open will not be closed by whoever opened it. */
 const isAbandoned = ({ status }: Head) => status === "waiting" || status === "failed";

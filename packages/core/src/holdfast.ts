@@ -118,6 +118,8 @@ export class Holdfast {
   readonly #active = new Map<string, Active>();
   readonly #held = new Set<string>();
   readonly #sessions = new Set<Session>();
+  /** Runs that this process is asking for right now. */
+  #entering = 0;
   #means: Promise<{ db: Database; appender: Appender }> | undefined;
   #heart: Heart | undefined;
   #db: Database | undefined;
@@ -302,6 +304,7 @@ export class Holdfast {
         run = taking;
         this.#held.add(taking);
       };
+      this.#entering++;
       const entered = await enterRun({
         db,
         heart,
@@ -312,6 +315,8 @@ export class Holdfast {
         graceSeconds,
         isClosed,
         onTaking,
+      }).finally(() => {
+        this.#entering--;
       });
       if (entered.at === "finished") {
         const { outcome } = replay(entered.entries);
@@ -377,7 +382,9 @@ export class Holdfast {
     // The run did not fail: it cannot go on here. Its lease goes back, so that it can go on elsewhere.
     const reason = session.stopError ? session.stopError.error : error;
     if (!HoldfastError.is(reason, "RUN_WAITING") || !session.stopError) {
-      await session.release().catch(() => {});
+      const released = session.release().catch(() => {});
+      // A database that is away answers when it is back: nobody is kept waiting for that, but whoever closes.
+      if (!HoldfastError.is(reason, "DATABASE_UNAVAILABLE") || this.#closing !== undefined) await released;
     }
     session.stop(reason);
     return reason;
@@ -399,12 +406,14 @@ export class Holdfast {
 
   /** What is leased here but not worked on, at two beats in a row, goes back; and who is dead is noticed. */
   async #afterBeat(db: Database, leases: readonly string[]): Promise<void> {
-    const strays = leases.filter((run) => !this.#held.has(run));
-    const again = strays.filter((run) => this.#strays.has(run));
-    this.#strays = new Set(strays);
     const heart = must(this.#heart, "the heart that beat");
-    await giveBack(db, heart.number, again);
     await noticeDead(db, heart.name);
+    // A run that is being entered is not lost: the answer that says it is ours may be under way.
+    const strays =
+      this.#entering > 0 ? [] : leases.filter((lease) => !this.#held.has(lease.split("/")[0] ?? ""));
+    const again = strays.filter((lease) => this.#strays.has(lease));
+    this.#strays = new Set(strays);
+    await giveBack(db, heart.number, again);
   }
 
   async #open(): Promise<{ db: Database; appender: Appender }> {

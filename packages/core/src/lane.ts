@@ -46,6 +46,12 @@ export class Lane {
     return new Lane(name, this);
   }
 
+  /** The lanes from here upwards that run, or ran, beside a sibling of their name. */
+  beside(): string[] {
+    const above = this.parent?.beside() ?? [];
+    return this.parallel && this.path !== undefined ? [...above, this.path] : above;
+  }
+
   /** The lane is open while anything that it was opened for has not settled. */
   hold(pending: PromiseLike<unknown>): void {
     const siblings = this.parent?.row(`${this.name}/`).open;

@@ -29,7 +29,7 @@ export async function openDatabase(database: string | pg.Pool | undefined): Prom
       allowExitOnIdle: true, // a process that has nothing else to do may end
       keepAlive: true,
     });
-  pool.on("error", ignore);
+  if (!given) pool.on("error", ignore);
   try {
     return fromPg(pool, { owned: given === undefined, prepare: await sessionsAreOurs(pool) });
   } catch (error) {

@@ -14,6 +14,7 @@ import {
   whyRefused,
 } from "./store/ledger.ts";
 import { writeOutside } from "./store/outside.ts";
+import { isAway, unavailable } from "./store/pg.ts";
 
 /**
  * What one run has to say, in order. Facts are taken in at once and go out together: those of one turn of the event loop
@@ -130,10 +131,10 @@ export class RunWriter {
       await tx.commit();
     } catch (error) {
       await tx.rollback();
-      if (!landed) throw error;
+      if (!landed) throw isAway(error) ? unavailable(error) : error;
       // The answer to the commit was lost, not necessarily the commit. The head knows.
       const why = await whyRefused(this.#db, append);
-      if (why === "busy" || HoldfastError.is(why)) throw error;
+      if (why === "busy" || HoldfastError.is(why)) throw isAway(error) ? unavailable(error) : error;
     }
     this.#landed(append.facts, await this.#settle(landed as Appended));
   }

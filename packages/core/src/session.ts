@@ -1,7 +1,7 @@
 import type { Appender } from "./appender.ts";
 import { decode, encode } from "./codec.ts";
 import { Course, type Located } from "./course.ts";
-import { Dispatch, type Host, type Terms } from "./dispatch.ts";
+import { besideOf, Dispatch, type Host, type Terms } from "./dispatch.ts";
 import { HoldfastError } from "./errors.ts";
 import type { Heart } from "./heart.ts";
 import { enterRow, Lane } from "./lane.ts";
@@ -419,7 +419,12 @@ export class Session implements Execution {
     return new Dispatch(this.#host(key), lane, call, located, { idempotencyKey, terms, mark, close, again });
   }
 
-  #intent<T>({ call, located }: Found<T>, effect: Intent["effect"], key: string, parallel: boolean): Intent {
+  #intent<T>(
+    { lane, call, located }: Found<T>,
+    effect: Intent["effect"],
+    key: string,
+    parallel: boolean,
+  ): Intent {
     return {
       kind: "intent",
       step: located.key,
@@ -430,6 +435,7 @@ export class Session implements Execution {
       key,
       ...(call.id === undefined ? {} : { id: call.id }),
       ...(parallel ? { parallel } : {}),
+      ...besideOf(lane),
       value: encode(located.input),
     };
   }

@@ -63,12 +63,15 @@ function mutate(request: { messages: unknown[]; options: unknown }, by: Mutation
     case "edit":
     case "drop": {
       const field = messages[by.at];
-      if (typeof field !== "object" || field === null || Object.isFrozen(field)) break;
-      if (by.does === "drop") {
-        if (Array.isArray(field)) field.pop();
-        else delete (field as Record<string, unknown>)[Object.keys(field)[0] ?? ""];
-      } else if (!Array.isArray(field)) Object.defineProperty(field, by.key, { ...plainField, value: by.with });
-      else if (by.with !== undefined) field.push(by.with);
+      if (!Array.isArray(field) && Object.prototype.toString.call(field) !== "[object Object]") break;
+      if (Array.isArray(field)) {
+        if (by.does === "drop") field.pop();
+        else field.push(by.with);
+      } else {
+        const record = field as Record<string, unknown>;
+        if (by.does === "drop") delete record[Object.keys(record)[0] ?? ""];
+        else Object.defineProperty(record, by.key, { ...plainField, value: by.with });
+      }
       break;
     }
     case "turn":

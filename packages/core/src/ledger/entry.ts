@@ -73,7 +73,8 @@ export interface Intent {
   readonly effect: Effect;
   readonly key: string; // the idempotency key
   readonly id?: string | undefined; // the framework's tool call id
-  readonly parallel?: boolean | undefined; // something else of its lane was open meanwhile
+  readonly parallel?: boolean | undefined; // another of its row was open meanwhile
+  readonly beside?: readonly string[] | undefined; // lanes along its path that ran beside a sibling of their name
   readonly value?: Encoded | undefined; // the input
 }
 
@@ -89,6 +90,7 @@ export interface Observation {
   readonly request?: KeptRequest | undefined; // what a model was asked
   readonly usage?: Usage | undefined;
   readonly parallel?: boolean | undefined;
+  readonly beside?: readonly string[] | undefined;
   readonly value?: Encoded | undefined;
 }
 

@@ -97,7 +97,7 @@ export function advance(run: Run, entry: Entry): void {
       break;
     case "refusal":
       if (run.steps.has(entry.step)) throw corrupt(entry, `step ${entry.step} is on record already`);
-      keep(run, { ...known(run, entry), at: "refused", refusal: entry }, entry.digest, false);
+      keep(run, { ...known(run, entry), at: "refused", refusal: entry }, entry.digest);
       break;
     case "intent":
       intend(run, entry);
@@ -168,6 +168,7 @@ function intend(run: Run, entry: Entry<Intent>): void {
     { ...step, attempts: step.attempts + 1, at: "intended", intent: entry },
     entry.digest,
     entry.parallel,
+    entry.beside,
   );
 }
 
@@ -178,7 +179,7 @@ function observe(run: Run, entry: Entry<Observation>): void {
     throw corrupt(entry, `step ${entry.step} is ${before.at} already`);
   }
   const step: Step = { ...known(run, entry), at: "observed", intent, observation: entry };
-  keep(run, step, entry.digest, entry.parallel);
+  keep(run, step, entry.digest, entry.parallel, entry.beside);
 }
 
 const known = (run: Run, entry: Entry<Intent | Observation | Refusal>) => ({
@@ -189,15 +190,22 @@ const known = (run: Run, entry: Entry<Intent | Observation | Refusal>) => ({
 });
 
 /** Keeps a step, and where it stands among its like: what a later execution is matched against. */
-function keep(run: Run, step: Step, digest: string, parallel: boolean | undefined): void {
+function keep(
+  run: Run,
+  step: Step,
+  digest: string,
+  parallel?: boolean | undefined,
+  beside?: readonly string[] | undefined,
+): void {
   run.steps.set(step.key, step);
   const { lane, place } = parseKey(step.key);
   if (place) put(run.places, `${lane}/${place.name}`, { n: place.n, digest, parallel: parallel ?? false });
-  for (const { parent, name, n } of lanesAlong(lane)) {
+  for (const { path, parent, name, n } of lanesAlong(lane)) {
     const siblings = run.lanes.get(`${parent}/${name}`);
     const first = siblings?.find((sibling) => sibling.n === n);
-    if (!first) put(run.lanes, `${parent}/${name}`, { n, digest, parallel: parallel ?? false });
-    else if (parallel && !first.parallel) put(run.lanes, `${parent}/${name}`, { ...first, parallel });
+    const isBeside = beside?.includes(path) ?? false;
+    if (!first) put(run.lanes, `${parent}/${name}`, { n, digest, parallel: isBeside });
+    else if (isBeside && !first.parallel) put(run.lanes, `${parent}/${name}`, { ...first, parallel: true });
   }
 }
 

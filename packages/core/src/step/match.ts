@@ -37,15 +37,12 @@ export function matchPlace({ recorded, taken, open }: Here, digest: string): Mat
  * nothing to confuse: one open sibling, and none on record that overlapped another. Else it is unclear: never a guess.
  */
 export function matchLane({ recorded, taken, open }: Here, digest: string): Match {
-  const free = recorded.filter((lane) => !taken.has(lane.n));
-  const same = free.find((lane) => lane.digest === digest);
+  const same = recorded.find((lane) => !taken.has(lane.n) && lane.digest === digest);
   if (same) return { at: "record", n: same.n };
-  const [next] = free;
-  if (!next) {
-    let n = 0;
-    while (taken.has(n) || recorded.some((lane) => lane.n === n)) n++;
-    return { at: "new", n };
-  }
+  let n = 0;
+  while (taken.has(n)) n++;
+  // A number that the ledger does not have is a lane that began, and had nothing recorded before its process was gone.
+  if (!recorded.some((lane) => lane.n === n)) return { at: "new", n };
   if (open > 1 || recorded.some((lane) => lane.parallel)) return { at: "unclear" };
-  return { at: "drift", n: next.n };
+  return { at: "drift", n };
 }

@@ -37,7 +37,7 @@ with head as (
          leased_by   = $2,
          finished_at = null,
          retries     = r.retries + case when r.status = 'failed' then 1 else 0 end,
-         crashes     = case when r.status <> 'running' then r.crashes
+         crashes     = case when r.status <> 'running' or r.leased_by = $2 and $7::boolean then r.crashes
                             when exists (select from holdfast.entries e
                                           where e.run = r.run and e.epoch = r.epoch and e.kind = 'observation') then 1
                             else r.crashes + 1 end
@@ -181,9 +181,9 @@ update holdfast.runs
        waiting_on = case when inline then 'caller' end,
        leased_by  = null
  where leased_by = $1
-   and run = any ($2::bigint[])`;
+   and run || '/' || epoch = any ($2)`;
 
-/** Gives back leases that this worker holds in the database but not in memory: a take whose answer was lost. */
-export async function giveBack(db: Queryable, worker: number, runs: readonly string[]): Promise<void> {
-  if (runs.length > 0) await db.query(GIVE_BACK, [worker, runs]);
+/** Gives back leases (`run/epoch`) that this worker holds in the database but not in memory: a take whose answer was lost. */
+export async function giveBack(db: Queryable, worker: number, leases: readonly string[]): Promise<void> {
+  if (leases.length > 0) await db.query(GIVE_BACK, [worker, leases]);
 }

@@ -56,6 +56,7 @@ export function fromPg(
     script: (text) => patiently(patienceMs, () => on(pool).script(text)),
     async transaction(work) {
       const client = await patiently(patienceMs, () => pool.connect());
+      client.on("error", ignore);
       let broken: Error | undefined;
       try {
         await client.query("begin");
@@ -68,11 +69,13 @@ export function fromPg(
         });
         throw error;
       } finally {
+        client.off("error", ignore);
         client.release(broken);
       }
     },
     async begin(idleMs) {
       const client = await patiently(patienceMs, () => pool.connect());
+      client.on("error", ignore); // a client that is checked out has no other listener, and its loss kills the process
       let ended = false;
       const end = async (how: "commit" | "rollback") => {
         if (ended) return;
@@ -84,6 +87,7 @@ export function fromPg(
           broken = error as Error;
           if (how === "commit") throw error;
         } finally {
+          client.off("error", ignore);
           client.release(broken);
         }
       };
@@ -93,16 +97,17 @@ export function fromPg(
           String(idleMs),
         ]);
       } catch (error) {
+        client.off("error", ignore);
         client.release(error as Error);
-        throw error;
+        throw isAway(error) ? unavailable(error) : error;
       }
       return { ...on(client as never), client, commit: () => end("commit"), rollback: () => end("rollback") };
     },
     connection: connectionOf(pool),
     async close() {
-      pool.off("error", ignore);
-      pool.on("error", ignore); // sockets may outlive pool.end() by a moment
+      // Of a pool of our own the listener stays: sockets may outlive pool.end() by a moment.
       if (owned) await pool.end();
+      else pool.off("error", ignore);
     },
   };
 }

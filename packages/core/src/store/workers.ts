@@ -34,9 +34,9 @@ update holdfast.workers
        beats     = beats + 1,
        locked_in = $3
  where worker = $1
-returning array(select run::text from holdfast.runs where leased_by = $1) as leases`;
+returning array(select run || '/' || epoch from holdfast.runs where leased_by = $1) as leases`;
 
-/** One row keeps all of a worker's runs. Gives back what it leases, or nothing where its row is gone. */
+/** One row keeps all of a worker's runs. Gives back what it leases, as `run/epoch`, or nothing where its row is gone. */
 export async function beat(
   db: Queryable,
   worker: number,
