@@ -152,13 +152,15 @@ export class Course {
     const parent = must(lane.parent, "the parent of a lane without a path");
     const above = this.#bind(parent, digest);
     const { taken, open } = parent.row(`${lane.name}/`);
-    const unbound = [...open].filter((sibling) => (sibling as Lane).path === undefined).length;
+    const others = [...open].filter((sibling) => sibling !== lane) as Lane[];
     const recorded = lanesOf(this.#run, above, laneName(lane.name));
-    const match = matchLane({ recorded, taken, open: unbound }, digest);
-    if (match.at === "unclear") {
+    const match = matchLane({ recorded, taken, open: others.length }, digest);
+    // One that is open was taken for a recorded one by its order: with a second beside it, that was a guess.
+    if (match.at === "unclear" || others.some(({ byOrder }) => byOrder)) {
       const why = `${lane.name} runs several times side by side, and none on record began by asking this`;
       throw this.diverged(lanePath(above, lane.name, 0), why);
     }
+    lane.byOrder = match.at === "drift";
     taken.add(match.n);
     lane.path = lanePath(above, lane.name, match.n);
     return lane.path;

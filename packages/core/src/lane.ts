@@ -17,6 +17,8 @@ export class Lane {
   readonly parent: Lane | undefined;
   /** Undefined until the first call. */
   path: string | undefined;
+  /** It asked something else than the recorded lane that it was taken for, by its order alone. */
+  byOrder = false;
   /** A sibling of this name was open at the same time. */
   parallel = false;
   /** What models were asked in this lane. */

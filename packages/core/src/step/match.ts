@@ -5,7 +5,7 @@ export interface Here {
   readonly recorded: readonly Place[];
   /** Places that this execution has taken: matched, finished, or held by an open call. */
   readonly taken: ReadonlySet<number>;
-  /** Calls of this lane and name that are open right now. */
+  /** Others of this lane and name that are open right now. */
   readonly open: number;
 }
 
@@ -43,6 +43,6 @@ export function matchLane({ recorded, taken, open }: Here, digest: string): Matc
   while (taken.has(n)) n++;
   // A number that the ledger does not have is a lane that began, and had nothing recorded before its process was gone.
   if (!recorded.some((lane) => lane.n === n)) return { at: "new", n };
-  if (open > 1 || recorded.some((lane) => lane.parallel)) return { at: "unclear" };
+  if (open > 0 || recorded.some((lane) => lane.parallel)) return { at: "unclear" };
   return { at: "drift", n };
 }
