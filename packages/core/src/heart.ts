@@ -56,7 +56,6 @@ export class Heart {
       version,
     };
     this.#thread = new Worker(threadFile(), { workerData: data, name: "holdfast heartbeat", execArgv: [] });
-    this.#thread.unref();
     const tickMs = Math.min(1000, (leaseSeconds * 1000) / 10);
     this.#ticking = setInterval(() => this.#pulse.tick(), tickMs).unref();
     this.#watching = setInterval(() => this.#watch(), tickMs / 2).unref();
@@ -157,7 +156,9 @@ export class Heart {
         reject(unavailable(this.#dead));
       });
     });
-    // The thread is unref'd: this timer keeps the loop alive while it is waited for.
+    // A process that has nothing else to do may end. Only now: a listener for messages refs the thread anew. The timer
+    // keeps the loop alive while the first beat is waited for.
+    this.#thread.unref();
     let timer: NodeJS.Timeout | undefined;
     const tooLate = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {

@@ -2,7 +2,7 @@ import { once as event } from "node:events";
 import pg from "pg";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { once, step } from "../src/index.ts";
-import { child, said } from "./child.ts";
+import { child, ended, said } from "./child.ts";
 import { counter, useHoldfast } from "./opened.ts";
 import { eventually, newId } from "./store.ts";
 
@@ -298,3 +298,10 @@ async function theDoor() {
   });
   return { shut: () => allow(false), open: () => allow(true) };
 }
+
+test("a process that has nothing more to do ends by itself, though its Holdfast was never closed", async () => {
+  const left = child("leave-open.ts", opened.url);
+  const ending = ended(left);
+  expect(await said(left)).toBe("value");
+  expect(await ending).toMatchObject({ code: 0 });
+}, 20_000);
