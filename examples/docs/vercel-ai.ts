@@ -1,5 +1,5 @@
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
-import { idempotencyKey, openHoldfast } from "@holdfast/core";
+import { idempotencyKey, once, openHoldfast } from "@holdfast/core";
 import { durableMiddleware, durableTools, withDurability } from "@holdfast/vercel-ai";
 
 // #region wrap
@@ -64,5 +64,32 @@ const heldModel = ai.wrapLanguageModel({ model, middleware: durableMiddleware() 
 const heldTools = durableTools({ issue_refund });
 // #endregion
 console.log(heldModel.modelId, Object.keys(heldTools));
+
+const web_search = ai.tool({
+  type: "provider",
+  isProviderExecuted: true,
+  id: "openai.web_search",
+  args: {},
+  inputSchema: z.object({}),
+  outputSchema: z.unknown(),
+});
+// #region hosted
+const news = () =>
+  generateText({
+    model,
+    prompt: "What is new?",
+    tools: { web_search },
+    providerOptions: { holdfast: { effects: { web_search: "read" } } },
+  });
+// #endregion
+console.log(await hf.run("news-1", async () => (await news()).text));
+
+// #region callback
+const onStepFinish = ({ text }: { text: string }) => once(`saved: ${text}`, () => save(text));
+// #endregion
+async function save(text: string): Promise<void> {
+  console.log(text);
+}
+console.log(onStepFinish);
 
 await hf.close();

@@ -46,7 +46,7 @@ export function textOf(scene: Scene, state: State): string {
 function sessionText(scene: Scene, { heads }: State, session: Session | undefined, run: number): string {
   const head = heads[run];
   if (!session || !head) return "-";
-  const { at, lapsed, epoch, number, seen, steps, said, stopped, releasing, broken } = session;
+  const { at, lapsed, epoch, number, seen, steps, said, words, stopped, releasing, broken } = session;
   const flags = `${at.slice(0, 5)}${+lapsed + 2 * +stopped + 4 * +releasing + 8 * +broken}`;
   if (at !== "working") return `(${flags}${+(epoch === head.epoch)})`;
   // Of the intents that it takes to be written: are they?
@@ -58,20 +58,20 @@ function sessionText(scene: Scene, { heads }: State, session: Session | undefine
   const behind = seqOf(head.ledger) - seen;
   const knows = behind === 0 ? "" : lettersOf(scene.runs[run] ?? [], upTo(head.ledger, seen));
   const when = epoch === head.epoch ? `=${head.appends - number}` : "<";
-  return `(${flags}${when},${behind}${knows}${steps}${said}${written})`;
+  return `(${flags}${when},${behind}${knows}${steps}${said}:${words}${written})`;
 }
 
 function statementText({ heads }: State, sent: Statement): string {
   const { kind, run, heard, epoch, number, seen, facts, fresh, mine } = sent;
   const head = heads[run];
   if (!head) return "";
-  const flags = `${kind[0]}${run}${+heard + 2 * +fresh + 4 * +mine}`;
-  if (epoch !== head.epoch && kind !== "outside") return `<${flags}<${facts}>`;
+  const flags = `${kind.slice(0, 2)}${run}${+heard + 2 * +fresh + 4 * +mine}`;
+  if (epoch !== head.epoch && kind !== "person") return `<${flags}<${facts}>`;
   // A number that is in already is recognised by what stands there.
   const seq = seqOf(head.ledger);
   const last =
     number !== 0 && number === head.appends ? `${seq - head.appendSeq}${head.ledger.slice(-9)}` : "";
-  return `<${flags}${head.appends - number},${seq - seen}${facts}${last}>`;
+  return `<${flags}${number === 0 ? "" : head.appends - number},${seq - seen}${facts}${last}>`;
 }
 
 const callText = ({ run, step, heard, left }: Call) => `!${run}${step}${+heard}${left}`;

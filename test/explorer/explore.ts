@@ -1,6 +1,7 @@
 import { textOf } from "./alike.ts";
-import { beginningOf, type Property, type Rules, type Scene, type State } from "./model.ts";
+import type { Property, Rules, Scene, State } from "./model.ts";
 import { movesFrom } from "./moves.ts";
+import { beginningOf } from "./state.ts";
 
 export interface Explored {
   readonly states: number;

@@ -28,7 +28,10 @@ export const guards = {
   "outside: raises": "store/outside.ts WRITE: epoch + 1 where the run is not running",
   "notice: owner dead": "store/lease.ts NOTICE: coalesce(w.until, '-infinity') <= now()",
   "give back: held": "holdfast.ts #afterBeat: !this.#held.has(run)",
-  "give back: twice": "holdfast.ts #afterBeat: this.#strays.has(run)",
+  "give back: twice": "holdfast.ts #afterBeat: this.#strays.has(lease)",
+  "give back: epoch": "store/lease.ts GIVE_BACK: run || '/' || epoch = any ($2)",
+  "write: alone": "run-writer.ts #alone: an append, a word and a parking never travel together",
+  "word: seq": "run-writer.ts sayUnlessOvertaken: WRITE with the seq that the owner has seen",
   "check: deadline": "heart.ts mayCall: this.#pulse.isOver()",
   "check: lapses": "heart.ts mayCall: this.#pulse.lapses !== lapses",
   "check: locked": "heart.ts mayCall: this.#pulse.locked",
@@ -37,17 +40,26 @@ export const guards = {
   "call: plan": "step/plan.ts: canRepeat(step.intent.effect) && canRepeat(effect)",
   "call: one key": "ledger/key.ts idempotencyKeyOf: of run and step alone",
   "reconcile: waits": "reconcile.ts LEFT: not done is believed once lease and time limit are over",
-  "end: doubts settled": "holdfast.ts #finish: await session.settleDoubts()",
-  // What the product does not have, as found by this explorer: see the tests of what it lacks.
-  "append: seq": "lacking: a word on a doubt goes in only where its writer has seen all that was written",
-  "append: not while parking": "lacking: an append and a parking that are under way together share a number",
-  "beat: leases":
-    "lacking: a worker that had lost its lock looks, once it has it again, whether its runs are still its own",
-  "give back: epoch": "lacking: GIVE_BACK names the epoch that was seen",
-  "notice: epoch": "lacking: NOTICE looks at the owner again once it has the lock",
-  "reconcile: from the takeover": "lacking: LEFT counts from when the intent was written",
+  "end: doubts settled": "session.ts finishOpen: doubtsOf(this.#run, true)",
+  // What the product does not have, as found by this explorer.
+  "word: still open":
+    "lacking: who says a word on a doubt looks whether it is still open, each time it is said",
+  "beat: leases": "lacking: a worker that has its lock again looks first whether its runs are still its own",
+  "notice: epoch": "lacking: NOTICE looks at the owner once more when it has the row's lock",
+  "give back: beside waiting": "lacking: a process that waits for one run gives back what it lost of others",
+  "reconcile: from the takeover":
+    "lacking: LEFT reckons from when the owner lost the run, not from its intent",
 } as const;
 export type Guard = keyof typeof guards;
+
+/** The guards that the product does not have. Once it has one, its line moves up, and its name out of here. */
+export const lacking: readonly Guard[] = [
+  "word: still open",
+  "beat: leases",
+  "notice: epoch",
+  "give back: beside waiting",
+  "reconcile: from the takeover",
+];
 
 /** What the promise takes for granted of the world. */
 export const assumptions = {
@@ -78,7 +90,9 @@ export interface Clock {
   readonly lease: number;
   /** How long a call may take. */
   readonly limit: number;
-  /** So long after an intent was written its call may go out while the heart still beats. */
+  /** What `reconcile` takes for the longest that a process which still beats may put a call off: four leases. */
+  readonly stall: number;
+  /** How long it may put it off indeed: its loop stands still, or an answer is waited for. */
   readonly late: number;
 }
 
@@ -92,6 +106,8 @@ export interface Scene {
   readonly people?: number;
   /** Can the tools say what became of a call? */
   readonly reconciles?: boolean;
+  /** Does who finds a run leased wait for it (`onLeased: "wait"`)? */
+  readonly waits?: boolean;
   readonly disturbances: number;
   readonly kinds: readonly Disturbance[];
   readonly clock?: Clock;
@@ -131,14 +147,14 @@ export interface Head {
 
 /**
  * A run as one process sees it. `steps` has a letter for each:
- *   . not begun        q the tool is being asked   r its answer, or "it did not go out", is being written
- *   i intent is being written   d … is durable     c checked   o out   a answered   b observation is being written
- *   s settled   x aborted   y overdue: the doubt is being written   w waits for a person   v so does the run's end
- *   n never settles here
+ *   . not begun   q the tool is being asked   u a word on the doubt is being said   w waits for a person
+ *   i the intent is being written   d it is written   r so is "it did not go out"
+ *   c checked   o out   a answered   b the observation is being written   y overdue: the doubt is being written
+ *   s settled   x aborted   v the run's end waits for a person   n never settles here
  */
 export interface Session {
-  at: "sighting" | "taking" | "taken" | "working";
-  /** Whose session was seen gone. */
+  at: "waiting" | "sighting" | "taking" | "taken" | "working";
+  /** Who is waited for, or whose session was seen gone. */
   owner: number;
   /** The lease ran out since this run was asked for. */
   lapsed: boolean;
@@ -146,8 +162,9 @@ export interface Session {
   number: number;
   seen: number;
   steps: string;
-  /** Facts that no append has taken up yet: two letters each. */
+  /** Facts that no append has taken up yet, and words on doubts that are yet to be said: two letters each. */
   said: string;
+  words: string;
   stopped: boolean;
   releasing: boolean;
   broken: boolean;
@@ -155,7 +172,7 @@ export interface Session {
 
 /** A statement on its way to Postgres. It arrives, whatever becomes of who sent it. */
 export interface Statement {
-  readonly kind: "take" | "append" | "park" | "outside" | "give back" | "notice";
+  readonly kind: "take" | "append" | "park" | "word" | "person" | "give back" | "notice";
   worker: number;
   readonly run: number;
   /** Somebody waits for the answer. */
@@ -216,48 +233,3 @@ export const properties = {
   ends: "every run can still end",
 } as const;
 export type Property = keyof typeof properties;
-
-export function beginningOf({ workers, runs, disturbances, clock }: Scene): State {
-  const full = clock?.lease ?? 1;
-  return {
-    left: disturbances,
-    workers: Array.from({ length: workers }, () => fresh(full)),
-    // As after a takeover that was given back. That a run is created by its first owner changes nothing here.
-    heads: runs.map(() => ({
-      status: "waiting",
-      on: "caller",
-      epoch: 0,
-      appends: 0,
-      appendSeq: 0,
-      leasedBy: NOBODY,
-      ledger: "S-0",
-    })),
-    sessions: Array.from({ length: workers }, () => runs.map(() => undefined)),
-    sent: [],
-    calls: [],
-    happened: runs.map((effects) => effects.map(() => 0)),
-    keys: runs.map((effects) => effects.map(() => "")),
-    ages: clock ? runs.map((effects) => effects.map(() => ({ intent: 0, takeover: 0, by: NOBODY }))) : [],
-    broken: undefined,
-  };
-}
-
-/** A worker that has just beaten. A tenth of the lease is kept back: with a clock, a tick. */
-export function fresh(full: number): Worker {
-  return { process: "up", own: Math.max(1, full - 1), until: full, session: true, locked: true, strays: 0 };
-}
-
-export function copyOf(state: State): State {
-  return {
-    left: state.left,
-    workers: state.workers.map((worker) => ({ ...worker })),
-    heads: state.heads.map((head) => ({ ...head })),
-    sessions: state.sessions.map((ofWorker) => ofWorker.map((session) => session && { ...session })),
-    sent: state.sent.map((statement) => ({ ...statement })),
-    calls: state.calls.map((call) => ({ ...call })),
-    happened: state.happened.map((ofRun) => ofRun.slice()),
-    keys: state.keys.map((ofRun) => ofRun.slice()),
-    ages: state.ages.map((ofRun) => ofRun.map((age) => ({ ...age }))),
-    broken: state.broken,
-  };
-}

@@ -3,13 +3,13 @@ import {
   type Guard,
   type Head,
   NOBODY,
-  type Property,
   type Rules,
   type Scene,
   type Session,
   type State,
   type Statement,
 } from "./model.ts";
+import { effectsOf, fence, halt, headOf, setStep, violate } from "./state.ts";
 
 /*
  * What Postgres makes of a statement, and the process that sent it of the answer. One statement is one stroke; between
@@ -18,58 +18,51 @@ import {
 
 /** The statement arrives: its conditions are looked at, and whoever waits for it hears what came of it. */
 export function arrive(state: State, sent: Statement, scene: Scene, rules: Rules): void {
-  const on: On = {
-    state,
-    sent,
-    scene,
-    holds: (guard) => !rules.without.has(guard),
-    head: headOf(state, sent.run),
-  };
-  if (sent.kind === "take") take(on);
-  else if (sent.kind === "append") append(on);
-  else if (sent.kind === "park") park(on);
-  else if (sent.kind === "outside") writeOutside(on);
-  else if (sent.kind === "give back") giveBack(on);
-  else notice(on);
-}
-
-export const headOf = (state: State, run: number): Head => state.heads[run] as Head;
-
-export function violate(state: State, property: Property): void {
-  state.broken ??= property;
+  const head = headOf(state, sent.run);
+  const session = sent.heard ? state.sessions[sent.worker]?.[sent.run] : undefined;
+  arrivals[sent.kind]({ state, sent, scene, head, session, holds: (guard) => !rules.without.has(guard) });
 }
 
 interface On {
   readonly state: State;
   readonly sent: Statement;
   readonly scene: Scene;
-  readonly holds: (guard: Guard) => boolean;
   readonly head: Head;
+  /** The session that waits for the answer. */
+  readonly session: Session | undefined;
+  readonly holds: (guard: Guard) => boolean;
 }
 
-const isAlive = ({ workers }: State, worker: number) => worker >= 0 && (workers[worker]?.until ?? 0) > 0;
-const hasSession = ({ workers }: State, worker: number) => worker >= 0 && (workers[worker]?.session ?? false);
+const arrivals: Record<Statement["kind"], (on: On) => void> = {
+  take,
+  append,
+  park,
+  word,
+  person: (on) => void writeOutside(on, on.holds("outside: seq")),
+  "give back": giveBack,
+  notice,
+};
 
 function take(on: On): void {
-  const { state, sent, holds, head } = on;
+  const { state, sent, head, session, holds } = on;
   const { worker, run, epoch, owner, fresh, mine } = sent;
-  const isDead = !isAlive(state, head.leasedBy) || !holds("take: owner dead");
+  const isAlive = (one: number) => one >= 0 && (state.workers[one]?.until ?? 0) > 0;
+  const hasSession = head.leasedBy >= 0 && (state.workers[head.leasedBy]?.session ?? false);
+  const isMine = head.leasedBy === worker && (mine || !holds("take: mine"));
+  const isDead = !isAlive(head.leasedBy) || !holds("take: owner dead");
   const isGone =
     owner !== NOBODY &&
     ((head.leasedBy === owner && fresh) || !holds("take: beats")) &&
-    (!hasSession(state, head.leasedBy) || !holds("take: lock gone"));
+    (!hasSession || !holds("take: lock gone"));
   const mayTake =
     (head.epoch === epoch || !holds("take: epoch")) &&
-    (isAlive(state, worker) || !holds("take: taker alive")) &&
-    (head.status === "waiting" ||
-      (head.status === "running" &&
-        ((head.leasedBy === worker && (mine || !holds("take: mine"))) || isDead || isGone)));
-  const session = listener(on);
+    (isAlive(worker) || !holds("take: taker alive")) &&
+    (head.status === "waiting" || (head.status === "running" && (isMine || isDead || isGone)));
   if (!mayTake) {
-    if (session) state.sessions[worker as number]?.splice(run, 1, undefined); // looks again
+    if (session) state.sessions[worker]?.splice(run, 1, undefined); // looks again
     return;
   }
-  mustNotWork(on);
+  mustNotBeAtWork(on);
   head.status = "running";
   head.on = "";
   head.leasedBy = worker;
@@ -80,18 +73,14 @@ function take(on: On): void {
 }
 
 function append(on: On): void {
-  const { state, sent, holds, head } = on;
-  const { worker, epoch, number, facts, seen } = sent;
+  const { state, sent, head, session, holds } = on;
+  const { epoch, number, facts } = sent;
   const ends = facts.includes("E");
-  const session = listener(on);
+  const isOpen = head.status === "running" || (!ends && head.status === "waiting");
   const letsIn =
     (head.epoch === epoch || !holds("append: epoch")) &&
     (head.appends === number - 1 || !holds("append: number")) &&
-    (head.status === "running" || (!ends && head.status === "waiting") || !holds("append: status"));
-  if (letsIn && saysOfDoubt(facts) && seqOf(head.ledger) !== seen && holds("append: seq")) {
-    if (session) unsay(on, session);
-    return;
-  }
+    (isOpen || !holds("append: status"));
   if (letsIn) {
     mustOwn(on);
     const after = seqOf(head.ledger);
@@ -113,19 +102,15 @@ function append(on: On): void {
     const after = head.appendSeq - facts.length / 2;
     if (head.ledger.slice(after * 3, head.appendSeq * 3) !== rowsOf(facts, epoch)) violate(state, "believed");
     else land(on, session, after);
-  } else if (
-    head.appends === number - 1 &&
-    (head.status === "running" || (!ends && head.status === "waiting"))
-  ) {
-    state.sent.push({ ...sent, worker }); // busy: sent again
-  } else fence(session);
+  } else if (head.appends === number - 1 && isOpen)
+    state.sent.push(sent); // busy: sent again
+  else fence(session);
 }
 
 function park(on: On): void {
-  const { state, sent, holds, head, scene } = on;
+  const { state, sent, scene, head, session, holds } = on;
   const { run, epoch, number, seen, facts } = sent;
   const waitingOn = facts === "" ? "caller" : "doubt";
-  const session = listener(on);
   const letsIn =
     (head.epoch === epoch || !holds("park: epoch")) &&
     (head.appends === number - 1 || !holds("park: number")) &&
@@ -155,10 +140,25 @@ function park(on: On): void {
   else if (head.status !== "running") session.releasing = false; // given up after its tries
 }
 
-function writeOutside(on: On): void {
-  const { sent, holds, head } = on;
-  if (seqOf(head.ledger) !== sent.seen && holds("outside: seq")) return;
-  if (head.status === "succeeded") return;
+/** sayUnlessOvertaken: the owner's word on a doubt, by the statement that outside writers use. */
+function word(on: On): void {
+  const { sent, head, session, holds } = on;
+  if (holds("word: seq") ? seqOf(head.ledger) === sent.seen : true) mustOwn(on);
+  const isSaid = writeOutside(on, holds("word: seq"));
+  if (!session) return;
+  catchUp(on, session, seqOf(head.ledger));
+  const step = Number(sent.facts[1]);
+  if (session.stopped) setStep(session, step, "n");
+  else if (isSaid) setStep(session, step, sent.facts[0] === "D" ? "w" : ".");
+  else if (head.epoch !== sent.epoch) fence(session);
+  else if (!isOpen(knownTo(on, session)?.steps.get(keyOf(step)))) setStep(session, step, ".");
+  else session.words = sent.facts + session.words; // #ask says it again
+}
+
+function writeOutside(on: On, compares: boolean): boolean {
+  const { sent, head, holds } = on;
+  if (compares && seqOf(head.ledger) !== sent.seen) return false;
+  if (head.status === "succeeded") return false;
   if (head.status === "waiting") {
     head.on = "caller";
     if (holds("outside: raises")) {
@@ -167,13 +167,14 @@ function writeOutside(on: On): void {
     }
   }
   write(on, sent.facts);
+  return true;
 }
 
 function giveBack(on: On): void {
-  const { sent, holds, head } = on;
+  const { sent, head, holds } = on;
   if (head.leasedBy !== sent.worker) return;
   if (head.epoch !== sent.epoch && holds("give back: epoch")) return;
-  mustNotWork(on);
+  mustNotBeAtWork(on);
   head.status = "waiting";
   head.on = "caller";
   head.leasedBy = NOBODY;
@@ -182,11 +183,11 @@ function giveBack(on: On): void {
 // The join with `workers` is looked at before the row is locked. Should the row have changed meanwhile, Postgres looks
 // again, but with the worker it had joined: it does not fit the new owner, and as an outer join gives nulls, which pass.
 function notice(on: On): void {
-  const { state, sent, holds, head } = on;
-  if (head.leasedBy === NOBODY) return;
-  if (head.leasedBy === sent.owner && isAlive(state, sent.owner) && holds("notice: owner dead")) return;
-  if (head.leasedBy !== sent.owner && holds("notice: epoch")) return;
-  mustNotWork(on);
+  const { state, sent, head, holds } = on;
+  if (head.leasedBy === NOBODY || (head.leasedBy !== sent.owner && holds("notice: epoch"))) return;
+  const isAlive = (state.workers[sent.owner]?.until ?? 0) > 0;
+  if (head.leasedBy === sent.owner && isAlive && holds("notice: owner dead")) return;
+  mustNotBeAtWork(on);
   head.status = "waiting";
   head.on = "caller";
   head.leasedBy = NOBODY;
@@ -199,10 +200,10 @@ function beginEpoch(on: On, by: number): void {
   head.appends = 0;
   write(on, "T-");
   head.appendSeq = seqOf(head.ledger);
-  for (const age of state.ages[sent.run] ?? []) age.takeover = 0;
+  for (const age of state.ages[sent.run] ?? []) if (age.takeover < 0) age.takeover = 0;
 }
 
-/** Inserts the entries, stamped with the head's epoch. No outcome may change by it, and the product must read it. */
+/** Inserts the entries, stamped with the head's epoch. The product must read them, and no outcome may change by them. */
 function write({ state, sent, scene, head }: On, facts: string): void {
   const effects = effectsOf(scene, sent.run);
   const before = fold(effects, head.ledger);
@@ -217,7 +218,7 @@ function write({ state, sent, scene, head }: On, facts: string): void {
   if (after.outcome && !before.outcome && doubtsIn(after, true).length > 0) violate(state, "settled");
   for (let at = 0; at < facts.length; at += 2) {
     const age = facts[at] === "I" ? state.ages[sent.run]?.[Number(facts[at + 1])] : undefined;
-    if (age) Object.assign(age, { intent: 0, takeover: 0, by: sent.worker });
+    if (age) Object.assign(age, { intent: 0, takeover: -1, by: sent.worker });
   }
 }
 
@@ -230,108 +231,52 @@ function rowsOf(facts: string, epoch: number): string {
 
 /** Who writes as an owner must be the owner. Late words on a run that is parked are nobody else's either. */
 function mustOwn({ state, sent, head }: On): void {
-  const isOwners = head.status === "waiting" || head.leasedBy === sent.worker;
-  if (head.epoch !== sent.epoch || !isOwners) violate(state, "fenced");
+  const isTheirs = head.status === "waiting" || head.leasedBy === sent.worker;
+  if (head.epoch !== sent.epoch || !isTheirs) violate(state, "fenced");
 }
 
-/** The run changes hands: its owner must not be at work on it under a lease that is good, its session being seen. */
-function mustNotWork({ state, sent, head }: On): void {
+/** The run changes hands: its owner must not be at work on it under a lease that is good, its session being there. */
+function mustNotBeAtWork({ state, sent, head }: On): void {
   const owner = state.workers[head.leasedBy];
   const session = state.sessions[head.leasedBy]?.[sent.run];
   if (!owner || !session || head.status !== "running") return;
-  const works = session.at === "working" && !session.stopped && session.epoch === head.epoch;
-  if (works && owner.own > 0 && owner.session && !session.lapsed) violate(state, "alive");
+  const isAtWork = session.at === "working" && !session.stopped && session.epoch === head.epoch;
+  if (isAtWork && owner.own > 0 && owner.session && !session.lapsed) violate(state, "alive");
 }
-
-/** The session that waits for this statement. */
-function listener({ state, sent }: On): Session | undefined {
-  return sent.heard ? state.sessions[sent.worker]?.[sent.run] : undefined;
-}
-
-export const effectsOf = (scene: Scene, run: number) => scene.runs[run] as Scene["runs"][number];
 
 /** The append is in, after entry `after`: what others wrote before it is folded first. */
 function land(on: On, session: Session, after: number): void {
   const { state, sent } = on;
   session.number = sent.number;
   catchUp(on, session, after);
-  // Its own entries were read already, as somebody else's: they do not follow themselves.
-  if (session.seen > after) {
-    violate(state, "believed");
-    return;
-  }
+  // Its own entries were read already, as if somebody else had written them: they do not follow themselves.
+  if (session.seen > after) violate(state, "believed");
   session.seen = after + sent.facts.length / 2;
   for (let at = 0; at < sent.facts.length; at += 2) {
     const step = Number(sent.facts[at + 1]);
-    const now = session.steps[step];
-    if (now === "i") setStep(session, step, "d");
-    else if (now === "b") setStep(session, step, "s");
-    else if (now === "y") setStep(session, step, session.stopped ? "n" : ".");
-    else if (now === "r") setStep(session, step, session.stopped ? "n" : ".");
+    const next = written[session.steps[step] ?? ""];
+    if (next) setStep(session, step, next === "." && session.stopped ? "n" : next);
     if (sent.facts[at] === "E") state.sessions[sent.worker]?.splice(sent.run, 1, undefined);
   }
-  recheck(on, session);
 }
+
+/** What a step is at once its fact is written. */
+const written: Readonly<Record<string, string>> = { i: "d", b: "s", y: ".", r: "n" };
 
 /** Folds what others wrote, and lets those go on that waited for it. */
 function catchUp(on: On, session: Session, seq: number): void {
   session.seen = Math.max(session.seen, seq);
-  recheck(on, session);
-}
-
-function recheck({ scene, sent, head, holds }: On, session: Session): void {
-  const run = fold(effectsOf(scene, sent.run), upTo(head.ledger, session.seen));
-  const isOpen = (step: number) =>
-    ["intended", "doubted"].includes(run?.steps.get(keyOf(step))?.at ?? "none");
-  if (holds("append: seq")) withdraw(session, isOpen);
+  const known = knownTo(on, session);
   for (const [step, at] of [...session.steps].entries()) {
-    if (!/[wvq]/.test(at) || isOpen(step)) continue;
-    if (at !== "q" || holds("append: seq")) setStep(session, step, at === "v" ? "s" : ".");
+    if ((at === "w" || at === "v") && !isOpen(known?.steps.get(keyOf(step))))
+      setStep(session, step, at === "w" ? "." : "s");
   }
 }
 
-/** What was to be said of a doubt, and is not yet on its way, is not said where somebody else has said it. */
-function withdraw(session: Session, isOpen: (step: number) => boolean): void {
-  let said = "";
-  for (let at = 0; at < session.said.length; at += 2) {
-    const step = Number(session.said[at + 1]);
-    if (!saysOfDoubt(session.said[at] as string) || isOpen(step)) said += session.said.slice(at, at + 2);
-    else if (/[ry]/.test(session.steps[step] ?? "")) setStep(session, step, session.stopped ? "n" : ".");
-  }
-  session.said = said;
-}
+/** The run as the session's process knows it. */
+const knownTo = ({ scene, sent, head }: On, { seen }: Session) =>
+  fold(effectsOf(scene, sent.run), upTo(head.ledger, seen));
 
-const saysOfDoubt = (facts: string) => /[DYN]/.test(facts);
-
-/** What was to be said of a doubt may have been said by somebody else: its writer reads, and decides again. */
-function unsay(on: On, session: Session): void {
-  const { sent, head } = on;
-  let rest = "";
-  for (let at = 0; at < sent.facts.length; at += 2) {
-    if (!saysOfDoubt(sent.facts[at] as string)) rest += sent.facts.slice(at, at + 2);
-    else {
-      const step = Number(sent.facts[at + 1]);
-      setStep(session, step, session.stopped ? "n" : session.steps[step] === "v" ? "s" : ".");
-    }
-  }
-  session.said = rest + session.said;
-  catchUp(on, session, seqOf(head.ledger));
-}
-
-export function setStep(session: Session, step: number, to: string): void {
-  session.steps = session.steps.slice(0, step) + to + session.steps.slice(step + 1);
-}
-
-/** Nothing new begins in this session. What is out may still come back, and be written. */
-export function halt(session: Session, releasing: boolean): void {
-  session.stopped = true;
-  session.releasing = releasing;
-  session.steps = session.steps.replace(/[.qwv]/g, "n");
-}
-
-function fence(session: Session): void {
-  halt(session, false);
-  session.broken = true;
-  session.said = "";
-  session.steps = session.steps.replace(/[idryab]/g, "n");
-}
+/** Is it yet to be said what came of this step? */
+export const isOpen = (step: { readonly at: string } | undefined) =>
+  step?.at === "intended" || step?.at === "doubted";

@@ -48,12 +48,13 @@ describe.each(versions)("$name", (version) => {
     test("a run whose stream the caller's own signal aborted has failed, and its id goes on", async () => {
       const { scripted, runId, work } = asking(version, ask);
       const caller = new AbortController();
-      const run = here().run(runId, work(caller.signal));
+      const run = here()
+        .run(runId, work(caller.signal))
+        .catch((error: unknown) => error);
       const aborted = gone();
-      const rejected = expect(run).rejects.toBe(aborted);
       await expect.poll(scripted.asked).toHaveLength(1);
       caller.abort(aborted);
-      await rejected;
+      expect(await run).toBe(aborted);
       expect(await here().runs.get(runId)).toMatchObject({ status: "failed" });
 
       await elsewhere().run(runId, work());
@@ -69,6 +70,18 @@ describe.each(versions)("$name", (version) => {
       expect(await here().runs.get(runId)).toMatchObject({ status: "succeeded" });
       expect(scripted.asked()).toHaveLength(1);
     });
+  });
+
+  test("a signal that fires as soon as the answer is whole aborts nothing", async () => {
+    const ai = withDurability(version.ai);
+    const scripted = model(version, { text: "done" });
+    const caller = new AbortController();
+    const onFinish = () => caller.abort(gone());
+    const { text } = await here().run(newRunId(), () =>
+      ai.streamText({ model: scripted.model, prompt: "go", abortSignal: caller.signal, onFinish }),
+    );
+    expect(await text).toBe("done");
+    expect(caller.signal.aborted).toBe(true);
   });
 
   test("a run that is aborted while a tool that may be repeated is under way goes on with that tool", async () => {

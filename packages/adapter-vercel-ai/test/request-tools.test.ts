@@ -88,6 +88,19 @@ describe.each(versions)("$name", (version) => {
     });
   });
 
+  test.each(["generateText", "streamText"])(
+    "%s parks where a call with such a tool failed: it may have done what it does all the same",
+    async (name) => {
+      const scripted = model(version, { text: "found", fails: { times: 1, how: "status" } });
+      const tools = { search: providerTool(version) };
+      const work = () => ai[name]({ model: scripted.model, tools, prompt: "go", onError() {} });
+      await expect(here().run(newRunId(), work)).rejects.toSatisfy((error) =>
+        HoldfastError.is(error, "RUN_WAITING"),
+      );
+      expect(scripted.asked()).toHaveLength(1);
+    },
+  );
+
   test.each(["generateText", "streamText"])("%s refuses a tool that came by an unknown way", async (name) => {
     const scripted = model(version, { calls: [{ name: "secret", input: {} }] }, { text: "done" });
     let calls = 0;
@@ -122,7 +135,11 @@ describe.each(versions)("$name", (version) => {
     const scripted = model(version, { calls: [{ name: "late", input: {} }] }, { text: "done" });
     let calls = 0;
     const late = { inputSchema: z.object({}), execute: async () => ++calls };
-    const settings = { tools: { late }, stopWhen: stepCount(ai, 9), prepareStep: () => ({ tools: { late } }) };
+    const settings = {
+      tools: { late },
+      stopWhen: stepCount(ai, 9),
+      prepareStep: () => ({ tools: { late } }),
+    };
     const results = await twice(() => ai.generateText({ model: scripted.model, prompt: "go", ...settings }));
     expect(results.map(({ text }) => text)).toEqual(["done", "done"]);
     expect(calls).toBe(1);

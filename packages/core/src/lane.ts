@@ -56,12 +56,17 @@ export class Lane {
 
   /** The lane is open while anything that it was opened for has not settled. */
   hold(pending: PromiseLike<unknown>): void {
+    const close = this.open();
+    pending.then(close, close);
+  }
+
+  /** Opens the lane once more. Gives back how to close it again. */
+  open(): () => void {
     const siblings = this.parent?.row(`${this.name}/`).open;
     if (this.#pending++ === 0 && siblings) enterRow(siblings, this);
-    const settled = () => {
+    return () => {
       if (--this.#pending === 0) siblings?.delete(this);
     };
-    pending.then(settled, settled);
   }
 }
 

@@ -53,21 +53,17 @@ export class Scope implements Port {
 
   lane<T>(name: string, work: () => T): T {
     const lane = this.at.child(name);
-    const opened = Promise.withResolvers<void>();
-    lane.hold(opened.promise);
+    const close = lane.open();
     let result: T;
     try {
       result = new Scope(this.session, lane, this.key, this.client).enter(work);
     } catch (error) {
-      opened.resolve();
+      close();
       throw error;
     }
-    if (isPromiseLike(result))
-      result.then(
-        () => opened.resolve(),
-        () => opened.resolve(),
-      );
-    else opened.resolve();
+    // Before anybody who awaits the result goes on: a lane that comes after this one does not run beside it.
+    if (isPromiseLike(result)) result.then(close, close);
+    else queueMicrotask(close);
     return result;
   }
 

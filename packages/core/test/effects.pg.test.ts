@@ -96,10 +96,14 @@ describe.each(["read", "idempotent"] as const)("a call that is %s", (effect) => 
     test("that takes too long is tried again where that was asked for", async () => {
       const [id, holdfast] = [newId(), await open()];
       const { calls, does } = counter();
-      const work = () => (calls.length === 0 ? (does("late")(), forever()) : does("look", "seen")());
+      const work = () => {
+        const isFirst = calls.length === 0;
+        does("look")();
+        return isFirst ? forever() : "seen";
+      };
       const limits = { timeoutMs: 20, retry: soon };
       expect(await holdfast.run(id, () => call("look", work, limits))).toBe("seen");
-      expect(calls).toEqual(["late", "look"]);
+      expect(calls).toEqual(["look", "look"]);
       expect(await told(holdfast, id)).toContain("note retried look#0");
     });
 
@@ -184,25 +188,27 @@ describe.each(["read", "idempotent"] as const)("a call that is %s", (effect) => 
   });
 });
 
-test("a run that lost its lease while a call waited to be tried again does not try it", async () => {
-  const [id, one, other] = [newId(), await open({ leaseSeconds: 1 }), await open()];
+test("a call that waits to be tried again is not tried once its run was stopped", async () => {
+  const id = await interruptRun(async (interrupt) => {
+    await step("other", () => 1, { input: 1 });
+    await interrupt();
+  });
   const failed = Promise.withResolvers<void>();
   const { calls, does } = counter();
-  const retry = { attempts: 2, firstMs: 1500, longestMs: 1500 };
   const work = () => {
     does("look")();
     failed.resolve();
     throw new Error("no");
   };
-  const zombie = one.run(id, async () => {
-    await Promise.all([tool("look", {}, work, { effect: "read", retry }), tool("gate", {}, () => failed.promise)]);
-    return "never";
+  const retry = { attempts: 2, firstMs: 300 };
+  const holdfast = await open();
+  const running = holdfast.run(id, async () => {
+    const looking = tool("look", {}, work, { effect: "read", retry });
+    await failed.promise;
+    await Promise.all([looking, step("other", does("other"), { input: 2 })]);
   });
-  zombie.catch(() => {});
-  await failed.promise;
-  await one.close({ graceSeconds: 0 });
-  expect(await other.run(id, () => "went on")).toBe("went on");
-  await expect(zombie).rejects.toThrow(/FENCED|DATABASE_UNAVAILABLE/);
+  await expect(running).rejects.toThrow("(DIVERGED)");
+  await new Promise((resolve) => setTimeout(resolve, 350)); // nothing says that a call was not made
   expect(calls).toEqual(["look"]);
 });
 
@@ -437,6 +443,24 @@ describe("a business key", () => {
     expect(calls).toEqual(["tea", "milk"]);
   });
 
+  test("goes out beside one that nobody has come back to: they say themselves which effect they are", async () => {
+    const id = await leaveRun(
+      (underWay) =>
+        order(undefined, { item: "tea" }, () => {
+          underWay();
+          return forever();
+        }),
+      options,
+    );
+    const { calls, does } = counter();
+    const running = (await open(options)).run(id, async () => {
+      await order(undefined, { item: "milk" }, does("milk"));
+      await order(undefined, { item: "tea" }, does("tea"));
+    });
+    await expect(running).rejects.toMatchObject({ code: "RUN_WAITING", details: { doubts: ["order=tea"] } });
+    expect(calls).toEqual(["milk"]);
+  });
+
   test.each(["model#0", "a/b", "50%", "c:1", "k=v", "1.5", "\ud800", "\0", "ä"])(
     "may be any text: %j",
     async (item) => {
@@ -482,7 +506,7 @@ describe("a business key", () => {
     const running = (await open({ tools: { order: { key } } })).run(newId(), () =>
       outcomeOf(order(undefined, {}, does("order"))),
     );
-    await expect(running).rejects.toThrow();
+    await expect(running).rejects.toThrow(TypeError);
     expect(calls).toEqual([]);
   });
 
@@ -511,13 +535,9 @@ describe("a business key", () => {
     const holdfast = await open(options);
     const { calls, does } = counter();
     await expect(holdfast.run(id, work(does("order again")))).rejects.toThrow("(RUN_WAITING)");
-    expect(await told(holdfast, id)).toEqual([
-      "observation model#0",
-      "intent order=tea",
-      "takeover",
-      "doubt order=tea",
-      "note parked",
-    ]);
+    // Whoever beats may notice a dead owner before the run is taken.
+    const lines = (await told(holdfast, id)).filter((line) => line !== "takeover");
+    expect(lines).toEqual(["observation model#0", "intent order=tea", "doubt order=tea", "note parked"]);
     await holdfast.doubts.resolve(id, "order=tea", { happened: "ordered" }, ana);
     expect(await holdfast.run(id, work(does("order again")))).toEqual(["ordered", "ordered"]);
     expect(calls).toEqual([]);
@@ -570,7 +590,12 @@ describe("the same tool call twice at once", () => {
       })(),
     );
     const holdfast = await open();
-    await expect(holdfast.run(id, work(() => 1))).rejects.toThrow("(RUN_WAITING)");
+    await expect(
+      holdfast.run(
+        id,
+        work(() => 1),
+      ),
+    ).rejects.toThrow("(RUN_WAITING)");
     expect((await told(holdfast, id)).filter((line) => line.startsWith("doubt"))).toHaveLength(1);
     expect(await holdfast.doubts.list({ runId: id })).toHaveLength(1);
   });

@@ -10,7 +10,11 @@ function back(value: unknown, text: (plain: unknown) => string = JSON.stringify)
   return fromPlain(plain, (hash) => bytes.get(hash) ?? new Uint8Array([255, 255]));
 }
 
-const texts = fc.oneof(fc.string(), fc.string({ unit: "binary" }), fc.constantFrom("\ud800", "a\udfffb", "\0"));
+const texts = fc.oneof(
+  fc.string(),
+  fc.string({ unit: "binary" }),
+  fc.constantFrom("\ud800", "a\udfffb", "\0"),
+);
 const hostile = fc.constantFrom(
   "$",
   "$$",
@@ -80,6 +84,13 @@ test("an error comes back as its name and message", () => {
 });
 
 test("a record that looks like one of ours is a record", () => {
-  const records = [{ $date: "0" }, { $bytes: "x" }, { $map: [] }, { $unknown: 1 }, { "$utf16:AA": 1 }, { $utf16: "AA" }];
+  const records = [
+    { $date: "0" },
+    { $bytes: "x" },
+    { $map: [] },
+    { $unknown: 1 },
+    { "$utf16:AA": 1 },
+    { $utf16: "AA" },
+  ];
   for (const record of records) expect(back(record)).toStrictEqual(record);
 });

@@ -93,19 +93,17 @@ describe("a tool that knows that the call happened", () => {
       asked.push(input);
       return { done: 1 };
     };
-    await (await open(asking(reconcile))).run(id, work(() => 1));
+    await (await open(asking(reconcile))).run(
+      id,
+      work(() => 1),
+    );
     expect(asked).toEqual([{ cents: 7 }]);
   });
 
   test("answers for a call that took too long, in the same epoch", async () => {
     const [id, holdfast] = [newId(), await open(asking(() => ({ done: "paid" }), { timeoutMs: 20 }))];
     expect(await holdfast.run(id, () => pay(() => forever()))).toBe("paid");
-    expect(await told(holdfast, id)).toEqual([
-      "intent pay#0",
-      "doubt pay#0",
-      "resolution pay#0",
-      "outcome",
-    ]);
+    expect(await told(holdfast, id)).toEqual(["intent pay#0", "doubt pay#0", "resolution pay#0", "outcome"]);
     expect(await holdfast.runs.get(id)).toMatchObject({ epoch: 1 });
   });
 
@@ -370,24 +368,27 @@ test.each<[string, Reconciled]>([
   ["that it was done", { done: "paid, says the tool" }],
   ["that it was not done", "notDone"],
   ["that it does not know", "unknown"],
-])("what a person says while the tool is asked counts, and not what the tool then says: %s", async (_, says) => {
-  const id = await paying();
-  const [asked, answer] = [Promise.withResolvers<void>(), Promise.withResolvers<Reconciled>()];
-  const reconcile = () => {
-    asked.resolve();
-    return answer.promise;
-  };
-  const holdfast = await open(asking(reconcile));
-  const { calls, does } = counter();
-  const running = outcomeOf(holdfast.run(id, () => pay(does("pay"))));
-  await asked.promise;
-  await holdfast.doubts.resolve(id, "pay#0", { happened: "paid, says ana" }, ana);
-  answer.resolve(says);
-  await running;
-  expect(await outcomeOf(holdfast.run(id, () => pay(does("pay"))))).toBe("paid, says ana");
-  expect(await running).toBe("paid, says ana");
-  expect(calls).toEqual([]);
-});
+])(
+  "what a person says while the tool is asked counts, and not what the tool then says: %s",
+  async (_, says) => {
+    const id = await paying();
+    const [asked, answer] = [Promise.withResolvers<void>(), Promise.withResolvers<Reconciled>()];
+    const reconcile = () => {
+      asked.resolve();
+      return answer.promise;
+    };
+    const holdfast = await open(asking(reconcile));
+    const { calls, does } = counter();
+    const running = outcomeOf(holdfast.run(id, () => pay(does("pay"))));
+    await asked.promise;
+    await holdfast.doubts.resolve(id, "pay#0", { happened: "paid, says ana" }, ana);
+    answer.resolve(says);
+    await running;
+    expect(await outcomeOf(holdfast.run(id, () => pay(does("pay"))))).toBe("paid, says ana");
+    expect(await running).toBe("paid, says ana");
+    expect(calls).toEqual([]);
+  },
+);
 
 async function untilOf(id: string): Promise<Date> {
   const rows = await sql<{ until: Date }>(

@@ -32,12 +32,17 @@ describe("the wait before a call is tried again", () => {
 
   test("is within its bounds as long as there are tries left, and there is none after that", () => {
     fc.assert(
-      fc.property(retries, fc.integer({ min: 1, max: 2 * MOST_ATTEMPTS }), chance, (retry, failures, random) => {
-        const ms = waitMs(retry, failures, random);
-        const most = Math.min(retry.longestMs, retry.firstMs * 2 ** (failures - 1));
-        const isWithin = ms === undefined ? failures >= retry.attempts : ms >= 0 && ms <= most;
-        expect(isWithin && (ms === undefined) === failures >= retry.attempts).toBe(true);
-      }),
+      fc.property(
+        retries,
+        fc.integer({ min: 1, max: 2 * MOST_ATTEMPTS }),
+        chance,
+        (retry, failures, random) => {
+          const ms = waitMs(retry, failures, random);
+          const most = Math.min(retry.longestMs, retry.firstMs * 2 ** (failures - 1));
+          const isWithin = ms === undefined ? failures >= retry.attempts : ms >= 0 && ms <= most;
+          expect(isWithin && (ms === undefined) === failures >= retry.attempts).toBe(true);
+        },
+      ),
       { numRuns: 1000 },
     );
   });
@@ -60,10 +65,7 @@ describe.each<[string, (settings: object) => () => unknown]>([
   ["a tool", declared],
   ["a step", named],
 ])("of %s", (_, give) => {
-  const refused = async (settings: object) => {
-    const call = async () => await give(settings)();
-    await expect(call()).rejects.toThrow("(INVALID_ARGUMENT)");
-  };
+  const giving = async (settings: object) => await give(settings)();
 
   test.each<[string, object]>([
     ["a retry of what is once", { effect: "once", retry: { attempts: 2 } }],
@@ -79,7 +81,7 @@ describe.each<[string, (settings: object) => () => unknown]>([
     ["a time that is no number", { effect: "read", timeoutMs: Number.NaN }],
     ["a time that is longer than a timer runs", { effect: "read", timeoutMs: 2 ** 31 }],
   ])("%s is refused", async (_, settings) => {
-    await refused(settings);
+    await expect(giving(settings)).rejects.toThrow("(INVALID_ARGUMENT)");
   });
 
   test.each<[string, object]>([
@@ -89,7 +91,7 @@ describe.each<[string, (settings: object) => () => unknown]>([
     ["a longest wait that is no number", { effect: "read", retry: { attempts: 2, longestMs: "1s" } }],
     ["a field of a retry that does not exist", { effect: "read", retry: { attempts: 2, delayMs: 5 } }],
   ])("%s is not taken for the default", async (_, settings) => {
-    await refused(settings);
+    await expect(giving(settings)).rejects.toThrow("(INVALID_ARGUMENT)");
   });
 
   test.each<[string, object]>([
@@ -97,7 +99,7 @@ describe.each<[string, (settings: object) => () => unknown]>([
     ["a retry of what is idempotent", { effect: "idempotent", retry: { attempts: MOST_ATTEMPTS } }],
     ["the longest time that a timer runs", { effect: "once", timeoutMs: 2 ** 31 - 1 }],
   ])("%s is taken", async (_, settings) => {
-    await give(settings)();
+    await expect(giving(settings).then(() => "taken")).resolves.toBe("taken");
   });
 });
 

@@ -1,6 +1,6 @@
 import pg from "pg";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { type Holdfast, step, tx } from "../src/index.ts";
+import { type Holdfast, randomUUID, step, tx } from "../src/index.ts";
 import { openWireProxy } from "../src/testing/index.ts";
 import { outcomeOf, port, told, tool, within } from "./agent.ts";
 import { child, ended } from "./child.ts";
@@ -99,7 +99,9 @@ describe.each<[string, Booking]>([
     expect(await holdfast.run(id, work)).toBe(expected);
     expect(calls).toEqual(["book"]);
     expect(await booked(id)).toEqual([]);
-    expect((await holdfast.entries(id)).find(({ kind }) => kind === "observation")).toMatchObject({ ok: false });
+    expect((await holdfast.entries(id)).find(({ kind }) => kind === "observation")).toMatchObject({
+      ok: false,
+    });
   });
 
   test("is taken back where it takes too long, which is its outcome and no doubt", async () => {
@@ -251,6 +253,12 @@ describe("a transaction whose connection is killed before the commit", () => {
     const [id, holdfast] = [newId(), await open()];
     const { first } = await killed(id, holdfast, () => "booked");
     expect(first).toBe("DATABASE_UNAVAILABLE");
+    expect((await holdfast.runs.get(id)).status).not.toBe("failed");
+  });
+
+  test("gives its lease back: another process may go on at once", async () => {
+    const [id, holdfast] = [newId(), await open()];
+    await killed(id, holdfast, () => "booked");
     expect(await holdfast.runs.get(id)).toMatchObject({ status: "waiting", waitingOn: "caller" });
   });
 
@@ -399,7 +407,9 @@ describe("a Holdfast is closed", () => {
     running.catch(() => {});
     await underWay.promise;
     await eventually(async () => {
-      const rows = await sql("select from pg_stat_activity where wait_event_type = 'Lock' and query like '%seat%'");
+      const rows = await sql(
+        "select from pg_stat_activity where wait_event_type = 'Lock' and query like '%seat%'",
+      );
       return rows.length > 0;
     });
     const closed = await closing(holdfast);
@@ -457,6 +467,17 @@ describe("a transaction", () => {
     expect(calls).toEqual(["mail"]);
   });
 
+  test("is recorded after what was said before it was over", async () => {
+    const [id, holdfast] = [newId(), await open()];
+    await holdfast.run(id, () => booking(() => book().then(() => randomUUID())));
+    expect(await told(holdfast, id)).toEqual([
+      "intent book#0",
+      "observation book#0/randomUUID#0",
+      "observation book#0",
+      "outcome",
+    ]);
+  });
+
   test("that is done again does not do again what its tool had called and heard of", async () => {
     const { calls, does } = counter();
     const work = (end: () => unknown) => () =>
@@ -482,7 +503,13 @@ describe("a transaction", () => {
   });
 
   test("is its tool's, not that of the steps in it", async () => {
-    const asking = () => booking(() => step("mail", () => tx()).then(() => "has it", (error) => error.code));
+    const asking = () =>
+      booking(() =>
+        step("mail", () => tx()).then(
+          () => "has it",
+          (error) => error.code,
+        ),
+      );
     expect(await (await open()).run(newId(), asking)).toBe("INVALID_ARGUMENT");
   });
 
