@@ -11,7 +11,7 @@ export default async function setup(project: TestProject): Promise<(() => Promis
     return undefined;
   }
   const { startEmbeddedPostgres } = await import("../packages/embedded-postgres/src/index.ts");
-  const postgres = await startEmbeddedPostgres({ durable: false });
+  const postgres = await startEmbeddedPostgres({ durable: false, lingerSeconds: 300 });
   project.vitest.provide("databaseUrl", postgres.url);
   return async () => {
     await postgres.stop();

@@ -1,11 +1,29 @@
 import { canRepeat } from "../../packages/core/src/step/plan.ts";
 import { doubtsIn, fold, seqOf } from "./fold.ts";
-import { type Clock, NOBODY, type Rules, type Scene, type State, type Statement } from "./model.ts";
+import {
+  type Clock,
+  NOBODY,
+  type Rules,
+  type Scene,
+  type State,
+  type Statement,
+  type Worker,
+} from "./model.ts";
 import { isOver, moveSession } from "./session.ts";
 import { settle } from "./settle.ts";
-import { aStatement, copyOf, effectsOf, headOf, type Move, type Moves, setStep, violate } from "./state.ts";
+import {
+  aStatement,
+  copyOf,
+  effectsOf,
+  headOf,
+  type Move,
+  type Moves,
+  sessionOf,
+  setStep,
+  violate,
+} from "./state.ts";
 import { arrive } from "./statements.ts";
-import { moveWorker } from "./worker.ts";
+import { mayBeat, moveWorker } from "./worker.ts";
 
 /** Everything that can happen next. Each is one stroke: before and after it any process may be stopped. */
 export function movesFrom(scene: Scene, rules: Rules, from: State): Move[] {
@@ -125,8 +143,14 @@ function answer(moves: Moves, run: number, people: number): void {
   }
 }
 
-/** A tick: leases and calls have one less left, and a call that has none does not happen any more. */
+/**
+ * A tick: leases and calls have one less left, and a call that has none does not happen any more. A process that is up
+ * beats in time, if it may beat at all.
+ */
 function tick(moves: Moves, { lease, limit, stall, late }: Clock): void {
+  const { from } = moves;
+  const isDue = ({ process, own }: Worker, w: number) => process === "up" && own <= 1 && mayBeat(moves, w);
+  if (from.workers.some(isDue)) return;
   const longest = Math.max(stall, late) + lease + limit;
   moves.add("time passes", (to) => {
     for (const worker of to.workers) {
@@ -134,6 +158,10 @@ function tick(moves: Moves, { lease, limit, stall, late }: Clock): void {
       worker.until = Math.max(0, worker.until - 1);
     }
     for (const call of to.calls) call.left--;
+    for (const { worker, run, step } of to.calls.filter(({ left, heard }) => heard && left === 0)) {
+      const session = sessionOf(to, worker, run);
+      if (session.stopped) setStep(session, step, "n");
+    }
     to.calls = to.calls.filter(({ left }) => left > 0);
     for (const age of to.ages.flat()) {
       if (age.by === NOBODY) continue;

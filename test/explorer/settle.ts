@@ -1,6 +1,14 @@
 import { canRepeat, plan } from "../../packages/core/src/step/plan.ts";
 import { fold, keyOf, seqOf } from "./fold.ts";
-import { type Guard, NOBODY, type Rules, type Scene, type Session, type State, type Statement } from "./model.ts";
+import {
+  type Guard,
+  NOBODY,
+  type Rules,
+  type Scene,
+  type Session,
+  type State,
+  type Statement,
+} from "./model.ts";
 import { knownTo, mayBegin } from "./session.ts";
 import { aStatement, effectsOf, flying, freshWorker, headOf, say, setStep, workerOf } from "./state.ts";
 import { isOpen } from "./statements.ts";

@@ -18,7 +18,7 @@ export function moveWorker(moves: Moves, w: number): void {
     return;
   }
   if (worker.process === "up") {
-    if (mayBeat(moves, worker, w)) moves.add(`worker ${w} beats`, (to) => beat(to, w, scene, moves.rules));
+    if (mayBeat(moves, w)) moves.add(`worker ${w} beats`, (to) => beat(to, w, scene, moves.rules));
     if (!worker.session && worker.locked) {
       moves.add(`worker ${w} hears that its session was ended`, (to) => {
         workerOf(to, w).locked = false;
@@ -75,7 +75,8 @@ function moveDead(moves: Moves, { session, until }: Worker, w: number): void {
 }
 
 /** A beat that changes nothing is none. */
-function mayBeat({ from, scene }: Moves, worker: Worker, w: number): boolean {
+export function mayBeat({ from, scene }: Moves, w: number): boolean {
+  const worker = workerOf(from, w);
   const { clock } = scene;
   const { own, until } = freshWorker(clock?.lease);
   // The heart beats only while the loop turns, and an answer is waited for so long only: then nothing is called any more.

@@ -15,7 +15,7 @@ import {
 import { lanesOf, placesOf, type Run } from "./ledger/replay.ts";
 import { must } from "./must.ts";
 import type { Redactor } from "./redact.ts";
-import { type Asked, CALLED, WHOLE } from "./request.ts";
+import type { Asked } from "./request.ts";
 import type { Call, EmittedCall } from "./step/call.ts";
 import { matchLane, matchPlace } from "./step/match.ts";
 
@@ -83,7 +83,9 @@ export class Course {
     const raw = emitted ? parsed(emitted.call.input) : call.input;
     const isModel = call.kind === "model";
     const input = isModel ? undefined : this.#redactor.apply("input", raw);
-    const asked = isModel ? lane.requests.ask(this.#redactor.apply("request", requestOf(call))) : undefined;
+    const asked = isModel
+      ? lane.requests.ask(this.#redactor.apply("request", call.input), call.name)
+      : undefined;
     const digest = asked?.digest ?? digestOf(input);
     const path = this.#bind(lane, digest);
     if (business !== undefined) {
@@ -196,10 +198,4 @@ function parsed(input: unknown): unknown {
   } catch {
     return input;
   }
-}
-
-/** A model request by its fields, with the name that it is called by. */
-function requestOf({ name, input }: Call<never>): Record<string, unknown> {
-  const isRecord = typeof input === "object" && input !== null && !Array.isArray(input);
-  return { [CALLED]: name, ...(isRecord ? input : { [WHOLE]: input }) };
 }

@@ -11,6 +11,7 @@ import type { RunSettings } from "./settings.ts";
 import type { Begun, Call, Live } from "./step/call.ts";
 import { canRepeat } from "./step/plan.ts";
 import type { Transaction } from "./store/database.ts";
+import { unavailable } from "./store/pg.ts";
 
 /** On what terms a call goes out: what is declared of it. */
 export interface Terms {
@@ -37,6 +38,8 @@ export interface Host {
   transaction(idleMs: number): Promise<Transaction>;
 }
 
+/** A transaction that cannot be rolled back in so long is given up, and its connection with it. */
+const ROLLBACK_MS = 1_000;
 /** The transaction of a tool that says nothing for so long is ended by Postgres: its owner may be gone. */
 const IDLE_TRANSACTION_MS = 60_000;
 
@@ -241,26 +244,55 @@ export class Dispatch<T> implements Live<T> {
 
   /** The tool's own rows and the record of its outcome are committed together, or not at all. */
   async #transact(work: (live: Live<T>) => T | PromiseLike<T>): Promise<T> {
-    const idleMs = this.#terms.timeoutMs ?? IDLE_TRANSACTION_MS;
-    const tx = await this.#host.unlessStopped(this.#host.transaction(idleMs));
-    this.#body = this.#body.with(tx.client);
-    // A run that stops ends its transaction: the tool may never come back to say so.
-    this.#host.session.signal.addEventListener("abort", () => void tx.rollback(), { once: true });
-    const tried = await this.#try(work);
-    let encoded: Encoded;
-    try {
-      if (tried.as !== "returned") throw tried.error;
-      encoded = this.#encode(tried.value);
-    } catch (error) {
-      await tx.rollback();
-      await this.fail(error, { aborted: tried.as === "aborted" });
+    for (let tries = 1; ; tries++) {
+      const tried = await this.#tryTransaction(work);
+      if (tried.as === "returned") return tried.value;
+      const { error } = tried;
+      const ms = tried.as === "aborted" ? undefined : waitMs(this.#terms.retry, tries, Math.random());
+      const aborted =
+        tried.as === "aborted" ||
+        (ms !== undefined && !(await this.#waitToRetry(tries, error, Math.round(ms))));
+      if (ms !== undefined && !aborted) continue;
+      await this.fail(error, { aborted });
       throw error;
     }
-    const read = decode(encoded) as T;
-    const committed = this.#host.writer.commitWith(tx, this.#observation(encoded, true));
-    committed.then(this.#close, this.#close);
-    await this.#host.unlessStopped(committed);
-    return read;
+  }
+
+  async #tryTransaction(work: (live: Live<T>) => T | PromiseLike<T>): Promise<Tried<T>> {
+    const idleMs = (this.#terms.timeoutMs ?? 0) + IDLE_TRANSACTION_MS;
+    const tx = await this.#host.unlessStopped(this.#host.transaction(idleMs));
+    this.#body = this.#newBody().with(tx.client);
+    // A run that stops gives its transaction up: the tool may never come back to say so.
+    const abandon = () => tx.abandon();
+    const { signal } = this.#host.session;
+    if (signal.aborted) {
+      abandon();
+      return await new Promise<never>(() => {});
+    }
+    signal.addEventListener("abort", abandon, { once: true });
+    try {
+      const tried = await this.#try(work);
+      if (tried.as !== "returned") {
+        // What the tool stumbled over when its connection was lost is no outcome of the tool.
+        if (tx.isLost) return await this.#host.unlessStopped(Promise.reject(unavailable(tried.error)));
+        // What the tool has under way may take its time; it is not waited for long.
+        const bound = setTimeout(abandon, ROLLBACK_MS);
+        await tx.rollback();
+        clearTimeout(bound);
+        return tried;
+      }
+      const encoded = this.#encode(tried.value);
+      const committing = this.#host.writer.commitWith(tx, this.#observation(encoded, true));
+      const refused = await this.#host.unlessStopped(committing);
+      if (refused) return { as: "threw", error: refused.refused };
+      this.#close();
+      return { as: "returned", value: decode(encoded) as T };
+    } catch (error) {
+      await tx.rollback(); // the value cannot be kept
+      return { as: "threw", error };
+    } finally {
+      signal.removeEventListener("abort", abandon);
+    }
   }
 
   #newBody(): Scope {

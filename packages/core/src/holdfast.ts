@@ -91,6 +91,9 @@ const OPTIONS = new Set<string>([
 
 const ENDED: readonly RunStatus[] = ["succeeded", "failed", "cancelled", "dead"];
 
+/** How long a run that cannot go on here waits for its lease to be given back. */
+const RELEASE_MS = 2_000;
+
 /** The longest run id, in characters: it is an index key. */
 const LONGEST_ID = 512;
 /**
@@ -383,8 +386,13 @@ export class Holdfast {
     const reason = session.stopError ? session.stopError.error : error;
     if (!HoldfastError.is(reason, "RUN_WAITING") || !session.stopError) {
       const released = session.release().catch(() => {});
-      // A database that is away answers when it is back: nobody is kept waiting for that, but whoever closes.
-      if (!HoldfastError.is(reason, "DATABASE_UNAVAILABLE") || this.#closing !== undefined) await released;
+      // A database that is away answers when it is back: whoever waits for the run is not kept waiting for that.
+      let timer: NodeJS.Timeout | undefined;
+      const bound = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, RELEASE_MS);
+      });
+      await Promise.race([released, bound]);
+      clearTimeout(timer);
     }
     session.stop(reason);
     return reason;

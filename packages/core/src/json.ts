@@ -91,7 +91,7 @@ function plain(value: unknown, above: readonly object[], onBytes: OnBytes): unkn
   const fields: [string, unknown][] = [];
   for (const key of Object.keys(value)) {
     const field = inner((value as Record<string, unknown>)[key]);
-    if (field !== undefined) fields.push([plainKey(key), field]);
+    if (field !== undefined) fields.push([toPlainKey(key), field]);
   }
   return Object.fromEntries(fields);
 }
@@ -132,12 +132,13 @@ function bytesAs(bytes: Uint8Array, onBytes: OnBytes): string {
   return hash;
 }
 
-function plainKey(key: string): string {
+/** The name of a field, so that none looks like a tag, and every one is well-formed. */
+export function toPlainKey(key: string): string {
   if (!key.isWellFormed()) return `$utf16:${halves(key)}`;
   return key.startsWith("$") ? `$${key}` : key;
 }
 
-function fromPlainKey(key: string): string {
+export function fromPlainKey(key: string): string {
   if (key.startsWith("$utf16:")) return fromHalves(key.slice("$utf16:".length));
   return key.startsWith("$$") ? key.slice(1) : key;
 }

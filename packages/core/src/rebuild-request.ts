@@ -1,6 +1,6 @@
 import { HoldfastError } from "./errors.ts";
-import { fromPlain } from "./json.ts";
-import type { KeptRequest } from "./ledger/entry.ts";
+import { fromPlain, fromPlainKey } from "./json.ts";
+import type { KeptField, KeptRequest } from "./ledger/entry.ts";
 import { replay } from "./ledger/replay.ts";
 import { CALLED, WHOLE } from "./request.ts";
 import { getBlobs } from "./store/blobs.ts";
@@ -23,13 +23,16 @@ export async function rebuildRequest(db: Database, runId: string, step: string):
   const blobs = await Blobs.of(db, head.run, request, (hash) => {
     return new HoldfastError("LEDGER_CORRUPT", { runId, seq, why: `the blob ${hash} is missing` });
   });
-  const fields = Object.entries(request).map(([name, field]) => {
-    if ("is" in field) return [name, fromPlain(field.is, blobs.bytes)];
-    if ("blob" in field) return [name, blobs.value(field.blob)];
-    return [name, blobs.list(field.list).map((hash) => blobs.value(hash))];
-  });
-  const { [CALLED]: _called, ...input } = Object.fromEntries(fields) as Record<string, unknown>;
-  return WHOLE in input ? input[WHOLE] : input;
+  const rebuilt = (field: KeptField): unknown => {
+    if ("is" in field) return fromPlain(field.is, blobs.bytes);
+    return "blob" in field
+      ? blobs.value(field.blob)
+      : blobs.list(field.list).map((hash) => blobs.value(hash));
+  };
+  const whole = request[WHOLE];
+  if (whole) return rebuilt(whole);
+  const fields = Object.entries(request).filter(([name]) => name !== CALLED);
+  return Object.fromEntries(fields.map(([name, field]) => [fromPlainKey(name), rebuilt(field)]));
 }
 
 /** Blobs of a run, read a level at a time: lists name lists and items, items name bytes. */
@@ -75,8 +78,10 @@ class Blobs {
   }
 
   list(hash: string): string[] {
-    const { after, items } = this.#node(hash);
-    return after === null ? [...items] : [...this.list(after), ...items];
+    const nodes: string[][] = [];
+    for (let at: string | null = hash; at !== null; at = this.#node(at).after)
+      nodes.push(this.#node(at).items);
+    return nodes.reverse().flat();
   }
 
   #node(hash: string): { after: string | null; items: string[] } {

@@ -1,4 +1,4 @@
-import { canonicalOf, hashOf, sha256, toPlain } from "./json.ts";
+import { canonicalOf, hashOf, sha256, toPlain, toPlainKey } from "./json.ts";
 import type { Blob, KeptField, KeptRequest } from "./ledger/entry.ts";
 
 /*
@@ -7,9 +7,9 @@ import type { Blob, KeptField, KeptRequest } from "./ledger/entry.ts";
  * before it and what is new.
  */
 
-/** The field that holds the name a model is called by, and the one that holds an input that has no fields. */
-export const CALLED = "call";
-export const WHOLE = "";
+/** The name that a model is called by, and an input that is no record: a field of the caller's own gets another $. */
+export const CALLED = "$call";
+export const WHOLE = "$whole";
 
 /** A field whose canonical JSON is at most so long stands in the entry itself. */
 const SHORT = 128;
@@ -50,31 +50,31 @@ export class RequestMemo {
   /** List nodes that are kept: a list that begins with one of them is kept as what follows it. */
   readonly #nodes = new Set<string>();
 
-  /** Throws NOT_SERIALIZABLE where a part has a cycle. */
-  ask(request: Readonly<Record<string, unknown>>): Asked {
-    const fields: Record<string, KeptField> = {};
-    const digests: Record<string, string> = {};
+  /** `called` is the name that the model is called by. Throws NOT_SERIALIZABLE where a part has a cycle. */
+  ask(request: unknown, called = ""): Asked {
+    const fields: [string, KeptField][] = [[CALLED, { is: called }]];
+    const digests: [string, string][] = [[CALLED, hashOf(canonicalOf(called))]];
     const parts: Part[] = [];
     const nodes: { hash: string; blob: Blob }[] = [];
-    for (const [name, value] of Object.entries(request)) {
-      if (value === undefined || typeof value === "function") continue;
+    for (const [name, value] of fieldsIn(request)) {
       if (Array.isArray(value) && value.length > 0) {
         const list = this.#list(name, value);
         const hash = list.chain.at(-1) ?? "";
         for (const part of list.parts) if (part.blobs.length > 0) parts.push(part);
         if (!this.#nodes.has(hash)) nodes.push({ hash, blob: this.#node(hash, list) });
-        fields[name] = { list: hash };
-        digests[name] = hash;
+        fields.push([name, { list: hash }]);
+        digests.push([name, hash]);
       } else {
         const part = this.#part(name, value);
+        if (part.copy === undefined) continue; // it says nothing: a symbol, or what says so as JSON
         if (!part.isShort && part.blobs.length > 0) parts.push(part);
-        fields[name] = part.isShort ? { is: part.copy } : { blob: part.digest };
-        digests[name] = part.digest;
+        fields.push([name, part.isShort ? { is: part.copy } : { blob: part.digest }]);
+        digests.push([name, part.digest]);
       }
     }
     return {
-      digest: hashOf(canonicalOf(digests)),
-      request: fields,
+      digest: hashOf(canonicalOf(Object.fromEntries(digests))),
+      request: Object.fromEntries(fields),
       blobs: () => [...parts.flatMap(({ blobs }) => blobs), ...nodes.map(({ blob }) => blob)],
       kept: () => {
         for (const part of parts) part.blobs = [];
@@ -104,8 +104,8 @@ export class RequestMemo {
     this.#lists.set(name, list);
     list.parts.length = same;
     list.chain.length = same;
-    for (const value of values.slice(same)) {
-      const part = partOf(value);
+    for (let i = same; i < values.length; i++) {
+      const part = partOf(values[i], null);
       list.parts.push(known.get(part.digest) ?? part);
       list.chain.push(sha256((list.chain.at(-1) ?? "") + part.digest).toString("base64url"));
     }
@@ -121,11 +121,23 @@ export class RequestMemo {
   }
 }
 
-function partOf(value: unknown): Part {
+/** The fields of a request by their plain names. One that is no record is a field of its own. */
+function fieldsIn(request: unknown): [string, unknown][] {
+  const prototype =
+    typeof request === "object" && request !== null ? Object.getPrototypeOf(request) : undefined;
+  if (prototype !== Object.prototype && prototype !== null) return [[WHOLE, request]];
+  return Object.entries(request as object)
+    .filter(([, value]) => value !== undefined && typeof value !== "function")
+    .map(([name, value]) => [toPlainKey(name), value]);
+}
+
+/** `instead` stands for what says nothing: an item of a list is null then, as in JSON. */
+function partOf(value: unknown, instead?: null): Part {
   const blobs: Blob[] = [];
-  const copy = toPlain(value, (hash, bytes) => {
+  const plain = toPlain(value, (hash, bytes) => {
     blobs.push({ hash, value: Buffer.from(bytes).toString("base64") });
   });
+  const copy = plain === undefined ? instead : plain;
   const text = canonicalOf(copy);
   const digest = hashOf(text);
   const isShort = text.length <= SHORT && blobs.length === 0;
@@ -138,7 +150,8 @@ function saysTheSame(copy: unknown, value: unknown): boolean {
   if (typeof copy !== "object" || copy === null) return false;
   if (Array.isArray(value)) {
     if (!Array.isArray(copy) || copy.length !== value.length) return false;
-    return value.every((item, i) => saysTheSame(copy[i], item));
+    for (let i = 0; i < value.length; i++) if (!saysTheSame(copy[i], value[i])) return false; // `every` skips holes
+    return true;
   }
   const prototype = Object.getPrototypeOf(value);
   if (Array.isArray(copy) || (prototype !== Object.prototype && prototype !== null)) return false;

@@ -3,6 +3,7 @@ import { HoldfastError } from "./errors.ts";
 import type { Blob, Entry, Fact } from "./ledger/entry.ts";
 import { advance, type Run } from "./ledger/replay.ts";
 import type { WaitingOn } from "./run/status.ts";
+import { putBlobs } from "./store/blobs.ts";
 import type { Database, Transaction } from "./store/database.ts";
 import { park } from "./store/lease.ts";
 import {
@@ -10,11 +11,15 @@ import {
   type Appended,
   append as appendTo,
   type Lease,
+  MOST_FACTS,
   readEntries,
   whyRefused,
 } from "./store/ledger.ts";
 import { writeOutside } from "./store/outside.ts";
 import { isAway, unavailable } from "./store/pg.ts";
+
+/** Blobs that travel in one statement with the entry that names them. More go ahead of it. */
+const MOST_BLOBS = 256;
 
 /**
  * What one run has to say, in order. Facts are taken in at once and go out together: those of one turn of the event loop
@@ -83,13 +88,15 @@ export class RunWriter {
 
   /**
    * Says a fact as the last thing in a transaction of somebody else's, and commits it: what was written there and the fact
-   * are durable together or not at all. Rejects where neither is: FENCED, or the transaction failed.
+   * are durable together or not at all. Gives back the error where the transaction itself was refused: then neither is.
+   * Rejects where the run cannot go on: FENCED, or no database.
    */
-  async commitWith(tx: Transaction, fact: Fact): Promise<void> {
+  async commitWith(tx: Transaction, fact: Fact): Promise<{ refused: unknown } | undefined> {
     await this.flush();
-    await this.#alone(() =>
-      this.#commitWith(tx, { lease: this.lease, number: this.#number + 1, facts: [fact] }),
-    );
+    const append: Append = { lease: this.lease, number: this.#number + 1, facts: [fact] };
+    const done = await this.#alone(() => this.#commitWith(tx, { ...append, number: this.#number + 1 }));
+    if (done && "away" in done) throw unavailable(done.away);
+    return done;
   }
 
   /** Says a fact only if nobody else wrote meanwhile: what it rests on is then still so. False: somebody did. */
@@ -120,29 +127,41 @@ export class RunWriter {
     });
   }
 
-  async #commitWith(tx: Transaction, append: Append): Promise<void> {
+  /** Neither is there where it gives something back: nothing of this writer's is lost by that. */
+  async #commitWith(
+    tx: Transaction,
+    append: Append,
+  ): Promise<{ refused: unknown } | { away: unknown } | undefined> {
     let landed: Appended | undefined;
     try {
       [landed] = await appendTo(tx, [append]);
-      if (!landed) {
-        await tx.rollback();
-        throw await whyRefused(this.#db, append);
-      }
-      await tx.commit();
+      if (landed) await tx.commit();
     } catch (error) {
       await tx.rollback();
-      if (!landed) throw isAway(error) ? unavailable(error) : error;
-      // The answer to the commit was lost, not necessarily the commit. The head knows.
-      const why = await whyRefused(this.#db, append);
-      if (why === "busy" || HoldfastError.is(why)) throw isAway(error) ? unavailable(error) : error;
+      if (landed) {
+        // The answer to the commit was lost, not necessarily the commit. The head knows.
+        const why = await whyRefused(this.#db, append);
+        if (why !== "busy" && !HoldfastError.is(why))
+          return void (await this.#fold(append.facts, why as Appended));
+      }
+      return tx.isLost || isAway(error) ? { away: error } : { refused: error };
     }
-    this.#landed(append.facts, await this.#settle(landed as Appended));
+    if (!landed) {
+      await tx.rollback();
+      const why = await whyRefused(this.#db, append);
+      throw HoldfastError.is(why) ? why : new Error("the transaction's append was let in by nobody");
+    }
+    await this.#fold(append.facts, landed);
+  }
+
+  async #fold(facts: readonly Fact[], landed: Appended): Promise<void> {
+    this.#landed(facts, await this.#settle(landed));
   }
 
   /** One append at a time: a second caller waits for the first, and for one more if it said something meanwhile. */
   async #fly(): Promise<void> {
     await this.#alone(async () => {
-      if (this.#said.length > 0) await this.#append();
+      while (this.#said.length > 0) await this.#append();
     });
   }
 
@@ -164,11 +183,15 @@ export class RunWriter {
   }
 
   async #append(): Promise<void> {
-    const facts = this.#said;
-    const blobs = this.#blobs;
-    this.#said = [];
+    let blobs = this.#blobs;
     this.#blobs = [];
-    const append: Append = { lease: this.lease, number: this.#number + 1, facts, blobs, ends: this.#ends };
+    for (; blobs.length > MOST_BLOBS; blobs = blobs.slice(MOST_BLOBS)) {
+      await putBlobs(this.#db, this.lease.run, blobs.slice(0, MOST_BLOBS));
+    }
+    // What is more than one statement takes goes in several, and the end with the last of them.
+    const facts = this.#said.splice(0, MOST_FACTS);
+    const ends = this.#said.length === 0 ? this.#ends : undefined;
+    const append: Append = { lease: this.lease, number: this.#number + 1, facts, blobs, ends };
     this.#landed(facts, await this.#settle(await this.#appender.append(append)));
   }
 

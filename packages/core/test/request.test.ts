@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { digestOf } from "../src/json.ts";
+import { digestOf, sha256 } from "../src/json.ts";
 import { RequestMemo } from "../src/request.ts";
 
 const long = (text: string) => text.padEnd(200, ".");
@@ -153,6 +153,18 @@ describe("what a model is asked", () => {
     expect(memo.ask({ messages: [{ parts }] }).digest).toBe(digestOfFresh({ messages: [{ parts }] }));
   });
 
+  test.each<[string, unknown, unknown]>([
+    ["a date", new Date(0), { $date: "0" }],
+    ["bytes", new Uint8Array([1]), { $bytes: sha256(new Uint8Array([1])).toString("base64url") }],
+    ["a bigint", 1n, { $bigint: "1" }],
+    ["a key that begins with $", { $a: 1 }, { $$a: 1 }],
+  ])("is something else once what looks like our record of it stands in the place of %s", (_, one, other) => {
+    const memo = new RequestMemo();
+    memo.ask({ messages: [one], last: one });
+    const request = { messages: [other], last: other };
+    expect(memo.ask(request).digest).toBe(digestOfFresh(request));
+  });
+
   test.each<[string, object, object]>([
     ["a list of one and its item", { a: [1] }, { a: 1 }],
     ["a list in a list and the list", { a: [[1, 2]] }, { a: [1, 2] }],
@@ -253,7 +265,7 @@ describe("the parts of a request that are not kept yet", () => {
   test("do not include what stands in the entry itself, nor what is nothing", () => {
     const asked = new RequestMemo().ask({ temperature: 0, none: undefined, call: () => 1, stop: [] });
     expect(asked.blobs()).toEqual([]);
-    expect(asked.request).toEqual({ temperature: { is: 0 }, stop: { is: [] } });
+    expect(asked.request).toEqual({ $call: { is: "" }, temperature: { is: 0 }, stop: { is: [] } });
   });
 
   test("include the bytes in them, however short the rest", () => {

@@ -57,7 +57,7 @@ async function rebuilt(holdfast: Holdfast, id: string): Promise<unknown[]> {
   const all: unknown[] = [];
   for (const { step, digest } of await observations(holdfast, id)) {
     const request = await holdfast.request(id, step);
-    const { digest: again } = new RequestMemo().ask({ call: "acme/m", ...(request as object) });
+    const { digest: again } = new RequestMemo().ask(request, "acme/m");
     expect(again).toBe(digest);
     all.push(request);
   }

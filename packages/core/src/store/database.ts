@@ -10,8 +10,12 @@ export interface Queryable {
 export interface Transaction extends Queryable {
   /** The driver's own client, for a tool that writes through it. */
   readonly client: unknown;
+  /** Its connection was lost: what it wrote is not there. */
+  readonly isLost: boolean;
   commit(): Promise<void>;
   rollback(): Promise<void>;
+  /** Gives it up at once, whatever it is busy with: its connection is cut. */
+  abandon(): void;
 }
 
 export interface Database extends Queryable {

@@ -51,6 +51,20 @@ export function fromPg(
     },
   });
 
+  // A transaction that is open while its tool waits for a step must not keep that step from a connection.
+  let transactions: pg.Pool | undefined;
+  const ownConnections = (): pg.Pool => {
+    if (transactions) return transactions;
+    const { password } = pool.options; // no enumerable property
+    transactions = new (pool.constructor as typeof pg.Pool)({
+      ...pool.options,
+      password,
+      min: 0,
+    } as pg.PoolConfig);
+    transactions.on("error", ignore);
+    return transactions;
+  };
+
   return {
     query: (text, values) => patiently(patienceMs, () => on(pool).query(text, values)),
     script: (text) => patiently(patienceMs, () => on(pool).script(text)),
@@ -74,21 +88,30 @@ export function fromPg(
       }
     },
     async begin(idleMs) {
-      const client = await patiently(patienceMs, () => pool.connect());
-      client.on("error", ignore); // a client that is checked out has no other listener, and its loss kills the process
-      let ended = false;
+      const client = await patiently(patienceMs, () => ownConnections().connect());
+      let state: "open" | "ended" | "lost" = "open";
+      // A client that is checked out has no other listener, and its loss kills the process.
+      const lost = () => {
+        state = "lost";
+      };
+      client.on("error", lost);
+      let left = false;
+      const leave = (broken?: Error) => {
+        if (left) return;
+        left = true;
+        client.off("error", lost);
+        client.on("error", ignore);
+        client.release(broken);
+      };
       const end = async (how: "commit" | "rollback") => {
-        if (ended) return;
-        ended = true;
-        let broken: Error | undefined;
+        if (state !== "open") return;
+        state = "ended";
         try {
           await client.query(how);
+          leave();
         } catch (error) {
-          broken = error as Error;
+          leave(error as Error);
           if (how === "commit") throw error;
-        } finally {
-          client.off("error", ignore);
-          client.release(broken);
         }
       };
       try {
@@ -97,15 +120,27 @@ export function fromPg(
           String(idleMs),
         ]);
       } catch (error) {
-        client.off("error", ignore);
-        client.release(error as Error);
+        leave(error as Error);
         throw isAway(error) ? unavailable(error) : error;
       }
-      return { ...on(client as never), client, commit: () => end("commit"), rollback: () => end("rollback") };
+      return {
+        ...on(client as never),
+        client: onlyWhile(client, () => state === "open"),
+        get isLost() {
+          return state === "lost";
+        },
+        commit: () => end("commit"),
+        rollback: () => end("rollback"),
+        abandon() {
+          if (state === "open") state = "ended";
+          leave(new Error("the transaction was abandoned"));
+        },
+      };
     },
     connection: connectionOf(pool),
     async close() {
       // Of a pool of our own the listener stays: sockets may outlive pool.end() by a moment.
+      await transactions?.end();
       if (owned) await pool.end();
       else pool.off("error", ignore);
     },
@@ -151,6 +186,21 @@ function connectionOf(pool: pg.Pool): ConnectionOptions {
       .map((name) => [name, options[name]])
       .filter(([, value]) => value !== undefined && typeof value !== "function"),
   );
+}
+
+/** The client as its tool sees it: once the transaction is over, what it would write is nobody's. */
+function onlyWhile(client: pg.PoolClient, isOpen: () => boolean): pg.PoolClient {
+  const refuse = async (): Promise<never> => {
+    const why = "its transaction is over: await what is written before the tool returns";
+    throw new HoldfastError("UNHELD_CALL", { name: "tx()", why });
+  };
+  return new Proxy(client, {
+    get(target, property) {
+      if (property === "query" && !isOpen()) return refuse;
+      const value: unknown = Reflect.get(target, property, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
 }
 
 const names = new Map<string, string>();
