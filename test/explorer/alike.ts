@@ -67,11 +67,12 @@ function statementText({ heads }: State, sent: Statement): string {
   if (!head) return "";
   const flags = `${kind.slice(0, 2)}${run}${+heard + 2 * +fresh + 4 * +mine}`;
   if (epoch !== head.epoch && kind !== "person") return `<${flags}<${facts}>`;
-  // A number that is in already is recognised by what stands there.
   const seq = seqOf(head.ledger);
-  const last =
-    number !== 0 && number === head.appends ? `${seq - head.appendSeq}${head.ledger.slice(-9)}` : "";
-  return `<${flags}${number === 0 ? "" : head.appends - number},${seq - seen}${facts}${last}>`;
+  const behind = kind === "park" || kind === "word" || kind === "person" ? seq - seen : "";
+  if (number === 0) return `<${flags}${behind}${facts}>`;
+  // A number that is in already is recognised by what stands there.
+  const last = number === head.appends ? `${seq - head.appendSeq}${head.ledger.slice(-9)}` : "";
+  return `<${flags}${head.appends - number},${behind}${facts}${last}>`;
 }
 
 const callText = ({ run, step, heard, left }: Call) => `!${run}${step}${+heard}${left}`;

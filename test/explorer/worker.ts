@@ -81,7 +81,7 @@ export function mayBeat({ from, scene }: Moves, w: number): boolean {
   const { own, until } = freshWorker(clock?.lease);
   // The heart beats only while the loop turns, and an answer is waited for so long only: then nothing is called any more.
   const waiting = [...(from.sessions[w]?.[0]?.steps ?? "")].indexOf("d");
-  if (clock && waiting >= 0 && (from.ages[0]?.[waiting]?.intent ?? 0) >= clock.late) return false;
+  if (clock && waiting >= 0 && (from.ages[0]?.[waiting]?.intent ?? 0) > clock.late) return false;
   return (
     worker.own < own ||
     worker.until < until ||

@@ -339,7 +339,7 @@ describe("a lease is given back", () => {
   test("so that the run waits for a caller", async () => {
     const worker = await aWorker(store);
     const lease = await aRun(store, worker);
-    await giveBack(store.db, worker.number, [lease.run]);
+    await giveBack(store.db, worker.number, [`${lease.run}/${lease.epoch}`]);
     expect(await headOf(store, lease)).toMatchObject({ status: "waiting", waitingOn: "caller", owner: null });
   });
 
@@ -347,14 +347,14 @@ describe("a lease is given back", () => {
     const worker = await aWorker(store);
     const lease = await aRun(store, worker);
     await store.sql("update holdfast.runs set inline = false where run = $1", [lease.run]);
-    await giveBack(store.db, worker.number, [lease.run]);
+    await giveBack(store.db, worker.number, [`${lease.run}/${lease.epoch}`]);
     expect(await headOf(store, lease)).toMatchObject({ status: "queued", waitingOn: null, owner: null });
   });
 
   test("of the runs that are named, and only one's own", async () => {
     const [mine, other] = [await aWorker(store), await aWorker(store)];
     const [kept, theirs] = [await aRun(store, mine), await aRun(store, other)];
-    await giveBack(store.db, mine.number, [theirs.run]);
+    await giveBack(store.db, mine.number, [`${theirs.run}/${theirs.epoch}`]);
     expect(await headOf(store, kept)).toMatchObject({ status: "running" });
     expect(await headOf(store, theirs)).toMatchObject({ status: "running" });
   });
@@ -417,7 +417,7 @@ test("a beat tells what its worker leases, and nobody else's", async () => {
   const [mine, other] = [await aWorker(store), await aWorker(store)];
   const [one, two] = [await aRun(store, mine), await aRun(store, mine)];
   await aRun(store, other);
-  expect(await beat(store.db, mine.number, 3600, undefined)).toEqual([one.run, two.run]);
+  expect(await beat(store.db, mine.number, 3600, undefined)).toEqual([`${one.run}/1`, `${two.run}/1`]);
 });
 
 async function counted({ run }: Lease) {

@@ -311,6 +311,19 @@ describe("what is kept of a run's requests", () => {
     expect((await bytesOf(id)) / before).toBeLessThan(2.2);
   }, 30_000);
 
+  test("goes on from the list that is kept, where a process goes on that has only replayed it", async () => {
+    const id = await interruptRun(async (interrupt) => {
+      await converse(6);
+      await interrupt();
+    });
+    const wholeLists = async () => (await blobsOf(id)).filter(({ value }) => value.startsWith('{"after":null'));
+    const before = await wholeLists();
+    await (await open()).run(id, async () => {
+      await converse(12);
+    });
+    expect(await wholeLists()).toEqual(before);
+  });
+
   test("is each part once", async () => {
     const [id, holdfast] = [newId(), await open()];
     await holdfast.run(id, () => converse(3));
