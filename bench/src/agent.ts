@@ -20,7 +20,14 @@ export function agent(
       return {
         content:
           turn < turns
-            ? [{ type: "tool-call", toolCallId: `call-${turn}`, toolName: "look", input: JSON.stringify({ turn }) }]
+            ? [
+                {
+                  type: "tool-call",
+                  toolCallId: `call-${turn}`,
+                  toolName: "look",
+                  input: JSON.stringify({ turn }),
+                },
+              ]
             : [{ type: "text", text: "done" }],
         finishReason: { unified: turn < turns ? "tool-calls" : "stop", raw: undefined },
         usage,
@@ -36,7 +43,10 @@ export function agent(
     prompt: "go",
     tools: {
       look: ai.tool({
-        inputSchema: ai.jsonSchema<{ turn: number }>({ type: "object", properties: { turn: { type: "number" } } }),
+        inputSchema: ai.jsonSchema<{ turn: number }>({
+          type: "object",
+          properties: { turn: { type: "number" } },
+        }),
         execute: ({ turn }) => ({ turn, text: output(turn) }),
       }),
     },

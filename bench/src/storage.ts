@@ -37,7 +37,9 @@ export async function benchStorage(url: string): Promise<void> {
   console.log(`  → exponent from ${fewer} to ${more} turns (at most 1.05): ${exponent.toFixed(2)}`);
 
   await client.query(`drop table if exists plain_results`);
-  await client.query(`create table plain_results (id bigint generated always as identity primary key, value text)`);
+  await client.query(
+    `create table plain_results (id bigint generated always as identity primary key, value text)`,
+  );
   const result = { text: randomBytes(37_500).toString("base64") };
   const text = JSON.stringify(result);
   const hf = await openHoldfast({ database: url });
@@ -45,7 +47,10 @@ export async function benchStorage(url: string): Promise<void> {
   const rows = await takeTurns([
     {
       name: "plain insert of 50 KB",
-      block: () => oneByOne(200, () => client.query({ name: "p", text: "insert into plain_results (value) values ($1)", values: [text] })),
+      block: () =>
+        oneByOne(200, () =>
+          client.query({ name: "p", text: "insert into plain_results (value) values ($1)", values: [text] }),
+        ),
     },
     {
       // The observation alone: a model call has no intent.

@@ -32,6 +32,7 @@ export const guards = {
   "give back: epoch": "store/lease.ts GIVE_BACK: run || '/' || epoch = any ($2)",
   "write: alone": "run-writer.ts #alone: an append, a word and a parking never travel together",
   "word: seq": "run-writer.ts sayUnlessOvertaken: WRITE with the seq that the owner has seen",
+  "word: epoch": "run-writer.ts sayUnlessOvertaken: this.#refuseFenced()",
   "check: deadline": "heart.ts mayCall: this.#pulse.isOver()",
   "check: lapses": "heart.ts mayCall: this.#pulse.lapses !== lapses",
   "check: locked": "heart.ts mayCall: this.#pulse.locked",

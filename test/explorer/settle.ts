@@ -10,7 +10,17 @@ import {
   type Statement,
 } from "./model.ts";
 import { knownTo, mayBegin } from "./session.ts";
-import { aStatement, effectsOf, flying, freshWorker, headOf, say, setStep, workerOf } from "./state.ts";
+import {
+  aStatement,
+  effectsOf,
+  fence,
+  flying,
+  freshWorker,
+  headOf,
+  say,
+  setStep,
+  workerOf,
+} from "./state.ts";
 import { isOpen } from "./statements.ts";
 import { leave } from "./worker.ts";
 
@@ -67,7 +77,12 @@ function send(to: State, scene: Scene, { without }: Rules, session: Session, w: 
   while (session.words !== "" && under.length === 0) {
     const facts = session.words.slice(0, 2);
     session.words = session.words.slice(2);
-    const known = knownTo(to, scene, session, run)?.steps.get(keyOf(Number(facts[1])));
+    const read = knownTo(to, scene, session, run);
+    if (read && read.epoch !== epoch && !without.has("word: epoch")) {
+      fence(session);
+      return;
+    }
+    const known = read?.steps.get(keyOf(Number(facts[1])));
     const isSaid = facts[0] === "D" ? known?.at === "doubted" : !isOpen(known);
     if (without.has("word: still open") || (isOpen(known) && !isSaid)) {
       to.sent.push({ ...aStatement, kind: "word", worker: w, run, heard: true, epoch, seen, facts });
@@ -83,6 +98,7 @@ const sealing: readonly Guard[] = [
   "append: epoch",
   "park: epoch",
   "word: seq",
+  "word: epoch",
   "outside: seq",
   "give back: epoch",
   "check: deadline",

@@ -162,7 +162,10 @@ export class Dispatch<T> implements Live<T> {
     // The step stays open until its record is durable: a repeat of the call finds it there. And only then are the parts
     // of its request believed to be kept.
     const durable = this.#host.writer.flush();
-    durable.then(asked?.kept, () => {});
+    durable.then(
+      () => asked?.kept(),
+      () => {},
+    );
     durable.then(this.#close, this.#close);
     return durable;
   }

@@ -141,8 +141,10 @@ export class RunWriter {
       if (landed) {
         // The answer to the commit was lost, not necessarily the commit. The head knows.
         const why = await whyRefused(this.#db, append);
-        if (why !== "busy" && !HoldfastError.is(why))
-          return void (await this.#fold(append.facts, why as Appended));
+        if (why !== "busy" && !HoldfastError.is(why)) {
+          await this.#fold(append.facts, why as Appended);
+          return undefined;
+        }
       }
       return tx.isLost || isAway(error) ? { away: error } : { refused: error };
     }
@@ -152,6 +154,7 @@ export class RunWriter {
       throw HoldfastError.is(why) ? why : new Error("the transaction's append was let in by nobody");
     }
     await this.#fold(append.facts, landed);
+    return undefined;
   }
 
   async #fold(facts: readonly Fact[], landed: Appended): Promise<void> {

@@ -11,7 +11,6 @@ const ana = { by: "ana" };
 type Reconcile = NonNullable<ToolSettings["reconcile"]>;
 const asking = (reconcile: Reconcile, more: ToolSettings = {}): HoldfastOptions => ({
   tools: { pay: { ...more, reconcile } },
-  leaseSeconds: 1,
 });
 
 const pay = (body: () => unknown, input: unknown = { cents: 7 }) => tool("pay", input, body);
@@ -240,7 +239,7 @@ describe("a tool that says that the call was not made", () => {
   });
 
   test("is not believed before the time limit of the call is over, and then asked again", async () => {
-    const timeoutMs = 1700; // the lease has been over for a second
+    const timeoutMs = 1500;
     const id = await paying();
     const said: number[] = [];
     const reconcile: Reconcile = () => {
@@ -248,6 +247,7 @@ describe("a tool that says that the call was not made", () => {
       return "notDone";
     };
     const holdfast = await open(asking(reconcile, { timeoutMs }));
+    await leaseEndsNow(holdfast, id);
     const until = await untilOf(id);
     const wentOut = Promise.withResolvers<Date>();
     const running = holdfast.run(id, () =>
@@ -274,6 +274,7 @@ describe("a tool that says that the call was not made", () => {
       return answers[calls.length - 1] as "notDone";
     };
     const holdfast = await open(asking(reconcile, { timeoutMs: 1500 }));
+    await leaseEndsNow(holdfast, id);
     expect(await holdfast.run(id, () => pay(does("pay")))).toBe("paid, late");
     expect(calls).toEqual(["asked", "asked"]);
   });
@@ -286,6 +287,7 @@ describe("a tool that says that the call was not made", () => {
       return calls.length === 1 ? "notDone" : "unknown";
     };
     const holdfast = await open(asking(reconcile, { timeoutMs: 1500 }));
+    await leaseEndsNow(holdfast, id);
     await expect(holdfast.run(id, () => pay(does("pay")))).rejects.toThrow("(RUN_WAITING)");
     expect(calls).toEqual(["asked", "asked"]);
   });
@@ -323,7 +325,7 @@ describe("a tool that says that the call was not made", () => {
       [id],
     );
     const { calls, does } = counter();
-    const holdfast = await open(asking(does("asked", "notDone" as const)));
+    const holdfast = await open({ ...asking(does("asked", "notDone" as const)), leaseSeconds: 1 });
     expect(await holdfast.run(id, () => pay(does("pay", "paid")))).toBe("paid");
     expect(calls).toEqual(["asked", "asked", "pay"]);
     const entries = await holdfast.entries(id);
@@ -337,7 +339,7 @@ describe("a tool that says that the call was not made", () => {
       does("asked")();
       return "notDone";
     };
-    const holdfast = await open(asking(reconcile, { timeoutMs: 20 }));
+    const holdfast = await open({ ...asking(reconcile, { timeoutMs: 20 }), leaseSeconds: 1 });
     const body = () => (calls.includes("asked") ? does("pay", "paid")() : forever());
     expect(await holdfast.run(id, () => pay(body))).toBe("paid");
     expect(calls.filter((call) => call === "pay")).toEqual(["pay"]);
@@ -389,6 +391,23 @@ test.each<[string, Reconciled]>([
     expect(calls).toEqual([]);
   },
 );
+
+/** The lease of the run's first owner ends this moment; `holdfast` has had the time to begin its own. */
+async function leaseEndsNow(holdfast: Holdfast, id: string): Promise<void> {
+  await holdfast.run(newId(), () => 1);
+  await sql(
+    `update holdfast.workers
+        set until = now()
+      where worker = (select (e.body::json ->> 'number')::int
+                        from holdfast.entries e
+                        join holdfast.runs r using (run)
+                       where r.run_id = $1
+                         and e.kind = 'takeover'
+                       order by e.seq
+                       limit 1)`,
+    [id],
+  );
+}
 
 async function untilOf(id: string): Promise<Date> {
   const rows = await sql<{ until: Date }>(

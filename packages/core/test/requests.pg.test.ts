@@ -316,7 +316,8 @@ describe("what is kept of a run's requests", () => {
       await converse(6);
       await interrupt();
     });
-    const wholeLists = async () => (await blobsOf(id)).filter(({ value }) => value.startsWith('{"after":null'));
+    const wholeLists = async () =>
+      (await blobsOf(id)).filter(({ value }) => value.startsWith('{"after":null'));
     const before = await wholeLists();
     await (await open()).run(id, async () => {
       await converse(12);

@@ -190,13 +190,7 @@ const known = (run: Run, entry: Entry<Intent | Observation | Refusal>) => ({
 });
 
 /** Keeps a step, and where it stands among its like: what a later execution is matched against. */
-function keep(
-  run: Run,
-  step: Step,
-  digest: string,
-  parallel?: boolean | undefined,
-  beside?: readonly string[] | undefined,
-): void {
+function keep(run: Run, step: Step, digest: string, parallel?: boolean, beside?: readonly string[]): void {
   run.steps.set(step.key, step);
   const { lane, place } = parseKey(step.key);
   if (place) put(run.places, `${lane}/${place.name}`, { n: place.n, digest, parallel: parallel ?? false });

@@ -32,9 +32,9 @@ export interface ContractBench {
 
 export interface AdapterContract {
   /** Opens a bench, once. */
-  bench(): Promise<ContractBench>;
+  readonly bench: () => Promise<ContractBench>;
   /** An empty database of the contract's own. */
-  database(): Promise<{ readonly url: string; drop(): Promise<void> }>;
+  readonly database: () => Promise<{ readonly url: string; drop(): Promise<void> }>;
   /** Rows that this framework cannot do, with the reason. */
   readonly skip?: Readonly<Record<string, string>>;
 }
