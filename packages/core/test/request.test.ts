@@ -158,7 +158,8 @@ describe("what a model is asked", () => {
     ["bytes", new Uint8Array([1]), { $bytes: sha256(new Uint8Array([1])).toString("base64url") }],
     ["a bigint", 1n, { $bigint: "1" }],
     ["a key that begins with $", { $a: 1 }, { $$a: 1 }],
-  ])("is something else once what looks like our record of it stands in the place of %s", (_, one, other) => {
+    ["a field, by one called __proto__", { a: 1 }, JSON.parse('{"__proto__":{}}')],
+  ])("is something else once what looks like it stands in the place of %s", (_, one, other) => {
     const memo = new RequestMemo();
     memo.ask({ messages: [one], last: one });
     const request = { messages: [other], last: other };
