@@ -17,6 +17,8 @@ export default defineConfig({
   },
   test: {
     maxWorkers: 2,
+    // Real processes and leases of a second, on two cores that others use too: a test that is disturbed is run again.
+    retry: process.env.CI ? 2 : 0,
     coverage: { provider: "v8", include: ["packages/*/src/**/*.ts"] },
     projects: [
       {

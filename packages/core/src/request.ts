@@ -159,7 +159,8 @@ function saysTheSame(copy: unknown, value: unknown): boolean {
   for (const key in value) {
     const field = (value as Record<string, unknown>)[key];
     if (field === undefined || typeof field === "function") continue;
-    if (key.startsWith("$") || !saysTheSame((copy as Record<string, unknown>)[key], field)) return false;
+    if (key.startsWith("$") || !Object.hasOwn(copy, key)) return false;
+    if (!saysTheSame((copy as Record<string, unknown>)[key], field)) return false;
     fields++;
   }
   for (const _ in copy) fields--;

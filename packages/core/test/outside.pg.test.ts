@@ -117,12 +117,7 @@ describe("a doubt", () => {
 
   test("is resolved by the first of many, and the others are told so", async () => {
     const lease = await inDoubt();
-    const answers = [
-      { happened: 1 },
-      { didNotHappen: true },
-      { happened: 2 },
-      { didNotHappen: true },
-    ] as const;
+    const answers = [{ happened: 1 }, { didNotHappen: true }, { happened: 2 }, { happened: 3 }] as const;
     const settled = await Promise.allSettled(
       answers.map((answer) => doubts.resolve(lease.runId, step, answer, ana)),
     );
