@@ -323,25 +323,6 @@ test.each([
   expect(wrongIn(came, pair, true)).toEqual([]);
 });
 
-// Agents of one name that never overlap, and whose prompts never say the same twice, are told apart by their order alone:
-// code that changes that order from one execution to the next can be given the other's answer, about once in a thousand
-// of these cases. docs/decisions/0005 says so.
-test.skip("agents that begin one after the other, in any order, with a clock in their prompts are given their own results, or none", async () => {
-  const work: Work = async (schedule) =>
-    Object.fromEntries(
-      await Promise.all(
-        ["left", "right"].map(async (side) => {
-          await schedule.turn();
-          await schedule.turn();
-          return await generate(side, schedule, crypto.randomUUID());
-        }),
-      ),
-    );
-  const came = await tryAll("agents apart", cases(16), work);
-  toldDiverged("agents apart", came);
-  expect(wrongIn(came, pair, true)).toEqual([]);
-});
-
 /** An agent that asks one question, and then looks at what became of it. */
 const agent = (prompt: string, answer: () => unknown) =>
   port().lane("generateText", () =>
