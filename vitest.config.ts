@@ -37,6 +37,15 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: "langgraph",
+          root: "./packages/adapter-langgraph",
+          include: tests,
+          globalSetup: database,
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: "embedded-postgres",
           root: "./packages/embedded-postgres",
           include: tests,
