@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { HoldfastError } from "./errors.ts";
-import type { Heart } from "./heart.ts";
+import type { Heart, Standing } from "./heart.ts";
 import type { After, Entry, Start } from "./ledger/entry.ts";
 import { doubtsOf, replay } from "./ledger/replay.ts";
 import type { Database } from "./store/database.ts";
@@ -25,10 +25,12 @@ export interface Entering {
   readonly isClosed: () => boolean;
   /** Called with the run's number before it is asked for: from then on a lease on it is not one that was lost. */
   readonly onTaking: (run: string) => void;
+  /** Called as the run's creation is sent, when it has no number yet. Gives back what to call once that is answered. */
+  readonly onCreating: () => () => void;
 }
 
 export type Entered =
-  | { readonly at: "taken"; readonly lease: Lease; readonly lapses: bigint; readonly entries: Entry[] }
+  | { readonly at: "taken"; readonly lease: Lease; readonly standing: Standing; readonly entries: Entry[] }
   | { readonly at: "finished"; readonly entries: Entry[] };
 
 /**
@@ -38,16 +40,17 @@ export type Entered =
 export async function enterRun(entering: Entering): Promise<Entered> {
   const { db, heart, runId, start, inputDigest, onLeased, graceSeconds } = entering;
   const me = () => ({ number: heart.number, name: heart.name });
+  let isKnown = false;
   let gone: { owner: string; beats: string; since: number } | undefined;
 
   for (;;) {
     if (entering.isClosed())
       throw new HoldfastError("DATABASE_UNAVAILABLE", { why: "this Holdfast was closed" });
     await heart.ready();
-    const lapses = heart.lapses;
+    const { standing } = heart;
     // Most runs are new. For those that are not, creating does nothing, and their heads are read.
     const head = await createOrGetHead();
-    if ("lease" in head) return { at: "taken", lapses, ...head };
+    if ("lease" in head) return { at: "taken", standing, ...head };
     checkSame(head, start.agent, inputDigest);
 
     if (head.prunedAt) {
@@ -89,11 +92,11 @@ export async function enterRun(entering: Entering): Promise<Entered> {
       await pause(LOOK_MS);
       continue;
     }
-    return { at: "taken", lapses, lease: taken.lease, entries: await readEntries(db, head) };
+    return { at: "taken", standing, lease: taken.lease, entries: await readEntries(db, head) };
   }
 
   async function createOrGetHead(): Promise<Head | { lease: Lease; entries: Entry[] }> {
-    const created = await createInline(db, runId, start, inputDigest, me());
+    const created = isKnown ? undefined : await create();
     if (created) {
       const { lease, at } = created;
       const entries: Entry[] = [
@@ -112,11 +115,23 @@ export async function enterRun(entering: Entering): Promise<Entered> {
       return { lease, entries };
     }
     const there = await getHead(db, runId);
+    isKnown = there !== undefined;
     if (!there)
       throw new HoldfastError("DATABASE_UNAVAILABLE", {
         why: "this worker's lease ended as it began the run",
       });
     return there;
+  }
+
+  async function create() {
+    const answered = entering.onCreating();
+    try {
+      const created = await createInline(db, runId, start, inputDigest, me());
+      if (created) entering.onTaking(created.lease.run);
+      return created;
+    } finally {
+      answered();
+    }
   }
 
   async function waiting(head: Head): Promise<HoldfastError> {

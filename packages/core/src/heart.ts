@@ -14,6 +14,12 @@ export const WEDGED_AFTER_LEASES = 4;
 /** How long a first connection of the heartbeat may take. */
 const FIRST_BEAT_MS = 15_000;
 
+/** How often this worker's leases had run out, and which holding of its lock it was in. */
+export interface Standing {
+  readonly lapses: bigint;
+  readonly lock: bigint;
+}
+
 export interface HeartOptions {
   readonly connection: ConnectionOptions;
   readonly leaseSeconds: number;
@@ -87,7 +93,7 @@ export class Heart {
   async ready(): Promise<void> {
     await this.#started;
     const until = performance.now() + FIRST_BEAT_MS;
-    while (this.mayCall(this.lapses) !== "yes") {
+    while (this.mayCall(this.standing) !== "yes") {
       const left = until - performance.now();
       if (left <= 0 || this.#dead)
         throw unavailable(this.#dead ?? new Error("the heartbeat does not come through"));
@@ -95,15 +101,21 @@ export class Heart {
     }
   }
 
-  /** What a lease taken now is good under: it is over once this changes. */
-  get lapses(): bigint {
-    return this.#pulse.lapses;
+  /** What a lease taken or confirmed now is good under. */
+  get standing(): Standing {
+    const { lapses, lock } = this.#pulse;
+    return { lapses, lock };
   }
 
-  /** May a call go out under a lease that was taken at `lapses`? Asked in the same tick in which it goes out. */
-  mayCall(lapses: bigint): "yes" | "lapsed" | "unlocked" {
+  /**
+   * May a call go out under a lease that was good at `standing`? Asked in the same tick in which it goes out. "unsure": the
+   * session lock was lost since and is back, and meanwhile others may have taken the run.
+   */
+  mayCall({ lapses, lock }: Standing): "yes" | "lapsed" | "unlocked" | "unsure" {
     if (this.#dead || this.#pulse.lapses !== lapses || this.#pulse.isOver()) return "lapsed";
-    return this.#pulse.locked ? "yes" : "unlocked";
+    const held = this.#pulse.lock;
+    if (held === 0n) return "unlocked";
+    return held === lock ? "yes" : "unsure";
   }
 
   /** Resolves when a beat came through or a lease is over, at the latest after `boundMs`. Keeps the process alive. */

@@ -34,6 +34,7 @@ const leaseMs = leaseSeconds * 1000;
 const beatMs = leaseMs / 3;
 
 let worker: number | undefined;
+let holding = 0n;
 let stopped = false;
 let wake = () => {};
 
@@ -56,12 +57,12 @@ async function live(): Promise<void> {
     let lost = false;
     client.on("error", () => {
       lost = true;
-      pulse.locked = false;
+      pulse.lock = 0n;
       wake();
     });
     client.on("end", () => {
       lost = true;
-      pulse.locked = false;
+      pulse.lock = 0n;
       wake();
     });
     try {
@@ -70,7 +71,7 @@ async function live(): Promise<void> {
     } catch (error) {
       tell({ at: "away", error: error as Error });
     }
-    pulse.locked = false;
+    pulse.lock = 0n;
     client.end().catch(() => {});
     if (!stopped) await sleep(RECONNECT_MS);
   }
@@ -86,6 +87,7 @@ async function keepAlive(client: pg.Client, isLost: () => boolean): Promise<void
   const { rows } = await db.query<{ pid: number }>("select pg_backend_pid() as pid");
   const pooled = rows[0]?.pid !== (client as unknown as { processID: number }).processID;
   let lockedIn: string | undefined;
+  holding++;
 
   while (!isLost()) {
     if (stopped) {
@@ -114,7 +116,7 @@ async function keepAlive(client: pg.Client, isLost: () => boolean): Promise<void
       }
       if (pulse.isOver()) pulse.lapse();
       pulse.renewed(sent, sentWall, leaseMs);
-      pulse.locked = true;
+      pulse.lock = holding;
       tell({ at: "beat", leases });
     }
     if (!isLost()) await sleep(beatMs);

@@ -122,7 +122,7 @@ export class Holdfast {
   readonly #held = new Set<string>();
   readonly #sessions = new Set<Session>();
   /** Runs that this process is asking for right now. */
-  #entering = 0;
+  #creating = 0;
   #means: Promise<{ db: Database; appender: Appender }> | undefined;
   #heart: Heart | undefined;
   #db: Database | undefined;
@@ -307,7 +307,12 @@ export class Holdfast {
         run = taking;
         this.#held.add(taking);
       };
-      this.#entering++;
+      const onCreating = () => {
+        this.#creating++;
+        return () => {
+          this.#creating--;
+        };
+      };
       const entered = await enterRun({
         db,
         heart,
@@ -318,8 +323,7 @@ export class Holdfast {
         graceSeconds,
         isClosed,
         onTaking,
-      }).finally(() => {
-        this.#entering--;
+        onCreating,
       });
       if (entered.at === "finished") {
         const { outcome } = replay(entered.entries);
@@ -334,8 +338,8 @@ export class Holdfast {
       run = entered.lease.run;
       this.#held.add(run);
       this.#sessions.add(session);
-      const { entries, lease, lapses } = entered;
-      session.open(entries, { means: { db, appender, heart }, lease, lapses });
+      const { entries, lease, standing } = entered;
+      session.open(entries, { means: { db, appender, heart }, lease, standing });
       return await this.#finish(session, work);
     } catch (error) {
       session.stop(error); // calls that wait for the run to open, and streams over them, must hear of it
@@ -416,9 +420,9 @@ export class Holdfast {
   async #afterBeat(db: Database, leases: readonly string[]): Promise<void> {
     const heart = must(this.#heart, "the heart that beat");
     await noticeDead(db, heart.name);
-    // A run that is being entered is not lost: the answer that says it is ours may be under way.
+    // A run that is being created is not lost: the answer that says it is ours may be under way.
     const strays =
-      this.#entering > 0 ? [] : leases.filter((lease) => !this.#held.has(lease.split("/")[0] ?? ""));
+      this.#creating > 0 ? [] : leases.filter((lease) => !this.#held.has(lease.split("/")[0] ?? ""));
     const again = strays.filter((lease) => this.#strays.has(lease));
     this.#strays = new Set(strays);
     await giveBack(db, heart.number, again);

@@ -52,12 +52,15 @@ export class Pulse {
     return Atomics.load(this.#cells, 3);
   }
 
-  /** Does this worker hold its session lock (or can there be none)? Others may take its runs over where it does not. */
-  get locked(): boolean {
-    return Atomics.load(this.#cells, 4) === 1n;
+  /**
+   * Which holding of its session lock this worker is in (where there can be none, which connection): another number each
+   * time that it was lost and is back. 0: it is lost, and others may take its runs over.
+   */
+  get lock(): bigint {
+    return Atomics.load(this.#cells, 4);
   }
 
-  set locked(locked: boolean) {
-    Atomics.store(this.#cells, 4, locked ? 1n : 0n);
+  set lock(holding: bigint) {
+    Atomics.store(this.#cells, 4, holding);
   }
 }

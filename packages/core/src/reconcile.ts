@@ -10,11 +10,18 @@ import type { Queryable } from "./store/database.ts";
 const ASKING_MS = 30_000;
 
 // Until when could the call still go out? As long as the lease of the worker that intended it was good, and for a worker
-// that lives on, until its loop must have turned once. Then its time limit runs.
+// that lives on after it lost the run, until its loop must have turned once. Then its time limit runs.
 const LEFT = /* sql */ `
 select extract(epoch from least(coalesce((select until from holdfast.workers where worker = $2), $1::timestamptz),
                                 $1::timestamptz + make_interval(secs => $3))
                           + make_interval(secs => $4) - now())::float8 * 1000 as ms`;
+
+/** A call that was left behind: by whom, and since when the run is not theirs. */
+export interface Left {
+  readonly intent: Entry<Intent>;
+  readonly worker: number | undefined;
+  readonly lost: Date;
+}
 
 /**
  * Asks the tool what became of a call in doubt. Undefined: it does not know, and a person has to say. "Not done" is
@@ -24,12 +31,12 @@ select extract(epoch from least(coalesce((select until from holdfast.workers whe
 export async function reconcile(
   db: Queryable,
   { reconcile, timeoutMs = 0 }: ToolSettings,
-  { intent, worker }: { intent: Entry<Intent>; worker: number | undefined },
+  { intent, worker, lost }: Left,
   { leaseSeconds, redactor, signal }: { leaseSeconds: number; redactor: Redactor; signal: AbortSignal },
 ): Promise<Resolution | undefined> {
   if (!reconcile) return undefined;
   const input = (intent.value === undefined ? undefined : decode(intent.value)) as never;
-  const { step, key, at } = intent;
+  const { step, key } = intent;
   for (;;) {
     const said = await asked(() => reconcile({ key, input }), signal);
     if (typeof said === "object" && said !== null && "done" in said) {
@@ -43,7 +50,7 @@ export async function reconcile(
     }
     if (said !== "notDone") return undefined;
     const stall = leaseSeconds * WEDGED_AFTER_LEASES;
-    const { rows } = await db.query<{ ms: number }>(LEFT, [at, worker ?? null, stall, timeoutMs / 1000]);
+    const { rows } = await db.query<{ ms: number }>(LEFT, [lost, worker ?? null, stall, timeoutMs / 1000]);
     const leftMs = rows[0]?.ms ?? 0;
     if (leftMs <= 0) return { kind: "resolution", step, happened: false, by: "reconcile" };
     await pause(leftMs + 1, undefined, { signal });

@@ -99,10 +99,15 @@ export class RunWriter {
     return done;
   }
 
-  /** Says a fact only if nobody else wrote meanwhile: what it rests on is then still so. False: somebody did. */
-  async sayUnlessOvertaken(fact: Fact): Promise<boolean> {
+  /**
+   * Says a fact only while `holds`, by all that was read of the ledger, and only if nobody else wrote since: what it rests
+   * on is then still so. False: it does not hold any more, or somebody did.
+   */
+  async sayWhile(holds: () => boolean, fact: Fact): Promise<boolean> {
     await this.flush();
     return await this.#alone(async () => {
+      // Asked here, where nothing of this writer's comes in between: an append may just have read what others wrote.
+      if (!holds()) return false;
       this.#refuseFenced();
       const said = await writeOutside(this.#db, this.lease, this.#run.seq, fact);
       await this.#catchUp(Number.POSITIVE_INFINITY);

@@ -3,11 +3,11 @@ import { decode, encode } from "./codec.ts";
 import { Course, type Located } from "./course.ts";
 import { besideOf, Dispatch, type Host, type Terms } from "./dispatch.ts";
 import { HoldfastError } from "./errors.ts";
-import type { Heart } from "./heart.ts";
+import type { Heart, Standing } from "./heart.ts";
 import { enterRow, Lane } from "./lane.ts";
 import type { Entry, Intent, Outcome, Resolution } from "./ledger/entry.ts";
 import { idempotencyKeyOf } from "./ledger/key.ts";
-import { doubtsOf, forget, type Run, replay } from "./ledger/replay.ts";
+import { doubtsOf, forget, lostAt, type Run, replay } from "./ledger/replay.ts";
 import { resampledSteps } from "./ledger/resample.ts";
 import { must } from "./must.ts";
 import { Parking } from "./parking.ts";
@@ -19,6 +19,7 @@ import { type RunSettings, settingsOf, type ToolSettings } from "./settings.ts";
 import type { Begun, Call } from "./step/call.ts";
 import { plan } from "./step/plan.ts";
 import type { Database } from "./store/database.ts";
+import { confirmLease } from "./store/lease.ts";
 import type { Lease } from "./store/ledger.ts";
 import { unreachable } from "./unreachable.ts";
 
@@ -33,8 +34,8 @@ export interface Means {
 interface Owner {
   readonly means: Means;
   readonly lease: Lease;
-  /** What the lease is good under: see Heart. */
-  readonly lapses: bigint;
+  /** What the lease was last known to be good under: see Heart. */
+  standing: Standing;
 }
 
 /** The call is on record as having thrown, or was refused: what its caller is to catch. */
@@ -357,7 +358,10 @@ export class Session implements Execution {
       const step = this.#run.steps.get(key);
       if (step?.at !== "intended" && step?.at !== "doubted") return true;
       const { intent } = step;
-      const left = { intent, worker: this.#run.workers.get(intent.epoch) };
+      const worker = this.#run.takeovers.get(intent.epoch)?.number;
+      // Not lost, and in doubt all the same: the call outlived its limit here, and is reckoned from its doubt.
+      const since = step.at === "doubted" ? step.doubt.at : intent.at;
+      const left = { intent, worker, lost: lostAt(this.#run, intent.epoch) ?? since };
       if (!asked) {
         resolution = await reconcile(means.db, settings, left, {
           leaseSeconds,
@@ -368,7 +372,8 @@ export class Session implements Execution {
       }
       const why = "the call may have gone out, and what came of it was not recorded";
       const fact = resolution ?? ({ kind: "doubt", step: key, why } as const);
-      if (await writer.sayUnlessOvertaken(fact)) return fact.kind === "resolution";
+      const isOpen = () => this.#run.steps.get(key) === step;
+      if (await writer.sayWhile(isOpen, fact)) return fact.kind === "resolution";
     }
   }
 
@@ -456,13 +461,21 @@ export class Session implements Execution {
 
   /** Just before a call goes out: is the run still ours, as far as this process can know? */
   async #mayDispatch(): Promise<void> {
-    if (!this.#owner) return;
-    const { means, lapses } = this.#owner;
+    const owner = this.#owner;
+    if (!owner) return;
+    const { heart, db } = owner.means;
     for (;;) {
-      const may = means.heart.mayCall(lapses);
+      const may = heart.mayCall(owner.standing);
       if (may === "yes") return;
       if (may === "lapsed") throw lapsed(this.runId);
-      await means.heart.changed(100);
+      if (may === "unlocked") {
+        await heart.changed(100);
+        continue;
+      }
+      // While the lock was gone, somebody who saw that may have taken the run. None can from here on: see CONFIRM.
+      const { standing } = heart;
+      await confirmLease(db, owner.lease);
+      owner.standing = { lapses: owner.standing.lapses, lock: standing.lock };
     }
   }
 
@@ -473,7 +486,7 @@ export class Session implements Execution {
 
   #isLapsed(): boolean {
     const owner = this.#owner;
-    return owner !== undefined && owner.means.heart.mayCall(owner.lapses) === "lapsed";
+    return owner !== undefined && owner.means.heart.mayCall(owner.standing) === "lapsed";
   }
 
   async #park(waitingOn: WaitingOn): Promise<boolean> {

@@ -90,6 +90,35 @@ describe("a heartbeat's connection that is cut", () => {
     expect(calls).toEqual(["charge"]);
   });
 
+  test("lets no call go out into a run that was taken meanwhile, though its lock is its own again", async () => {
+    const [holdfast, other] = [await open(), await open({ graceSeconds: 0.2 })];
+    const { calls, does } = counter();
+    const [underWay, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const id = newId();
+    await other.run(newId(), () => 1);
+    const running = holdfast.run(id, async () => {
+      underWay.resolve();
+      await goOn.promise;
+      return await once("wire", does("wired by the first"));
+    });
+    running.catch(() => {});
+    await underWay.promise;
+    const door = await theDoor();
+    await door.shut();
+    const before = await heartbeatOf(id);
+    await sql("select pg_terminate_backend($1)", [before?.pid]);
+    goOn.resolve();
+    await eventually(async () => (await holdfast.entries(id)).some(({ kind }) => kind === "intent"));
+
+    const work = () => once("wire", does("wired by the second", "wired"));
+    await expect(other.run(id, work, { onLeased: "wait" })).rejects.toThrow("(RUN_WAITING)");
+    await other.doubts.resolve(id, "wire#0", { didNotHappen: true }, { by: "ana" });
+    expect(await other.run(id, work)).toBe("wired");
+    await door.open();
+    await expect(running).rejects.toThrow("(FENCED)");
+    expect(calls).toEqual(["wired by the second"]);
+  }, 20_000);
+
   test("does not let a run be taken, if only it is back within the grace", async () => {
     const [one, other] = [await open(), await open({ graceSeconds: 3600 })];
     const { id, running, finish } = await working(one);
@@ -187,6 +216,22 @@ test("a lease that a worker holds in the database but not in memory is given bac
   expect(await holdfast.runs.get(id)).toMatchObject({ status: "running", epoch: 1 });
   finish("done");
 });
+
+test("it is given back as well while the worker waits for another run", async () => {
+  const [holdfast, other] = [await open({ leaseSeconds: 1 }), await open()];
+  const [waitedFor, stray] = [await working(other), newId()];
+  const own = await working(holdfast);
+  const waiting = holdfast.run(waitedFor.id, () => 1, { onLeased: "wait" });
+  await sql(
+    `insert into holdfast.runs (run_id, inline, status, seq, epoch, leased_by)
+     select $1, true, 'running', 0, 1, leased_by from holdfast.runs where run_id = $2`,
+    [stray, own.id],
+  );
+  await eventually(async () => (await leaseOf(stray)).status === "waiting");
+  own.finish("done");
+  waitedFor.finish("waited for");
+  expect(await waiting).toBe("waited for");
+}, 15_000);
 
 test("a run that is being taken is not given back, however long its ledger takes to read", async () => {
   const id = newId();

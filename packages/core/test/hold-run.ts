@@ -2,6 +2,7 @@
 import { once, openHoldfast, step } from "../src/index.ts";
 
 const [, , database, runId = "", leaseSeconds] = process.argv;
+setInterval(() => {}, 60_000); // what it waits for keeps no process alive
 const holdfast = await openHoldfast({ database, leaseSeconds: Number(leaseSeconds) });
 await holdfast.run(runId, async () => {
   await once("charge", () => "charged");

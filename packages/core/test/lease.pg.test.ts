@@ -11,6 +11,7 @@ import {
   aWorker,
   endSession,
   entriesOf,
+  eventually,
   expire,
   headOf,
   lockIn,
@@ -319,6 +320,32 @@ describe("who is dead is noticed", () => {
     await expire(store, worker);
     await Promise.all(Array.from({ length: 6 }, () => noticeDead(store.db, "witness:1")));
     for (const lease of runs) expect(await toldOf(store, lease)).toEqual(["takeover"]);
+  });
+
+  test("not where somebody alive has taken it since it was seen without an owner", async () => {
+    const [dead, taker] = [await aWorker(store), await aWorker(store)];
+    const [first, second] = [await aRun(store, dead), await aRun(store, dead)];
+    await expire(store, dead);
+    // The first run's update waits here. The second has been seen by then, and is not locked yet.
+    await store.sql(`
+      create function wait_here() returns trigger language plpgsql as
+        $$ begin perform pg_advisory_xact_lock(42); return new; end $$`);
+    await store.sql(`
+      create trigger wait_here before update on holdfast.runs
+         for each row when (new.run = ${first.run} and new.waiting_on = 'caller') execute function wait_here()`);
+    onTestFinished(() => store.sql("drop function wait_here cascade").then(() => {}));
+    const gate = await store.session();
+    await gate.query("select pg_advisory_lock(42)");
+    const noticing = noticeDead(store.db, "witness:1");
+    await eventually(() =>
+      store.sql("select from pg_locks where objid = 42 and not granted").then(({ length }) => length > 0),
+    );
+    const taken = await take(second, taker);
+    await gate.query("select pg_advisory_unlock(42)");
+    await noticing;
+    expect(taken).toBeDefined();
+    expect(await headOf(store, first)).toMatchObject({ status: "waiting" });
+    expect(await headOf(store, second)).toMatchObject({ status: "running", epoch: 2 });
   });
 
   test("of the runs that nobody holds, though somebody holds the head of another", async () => {

@@ -1,5 +1,11 @@
 import { describe, expect, test } from "vitest";
-import type { Holdfast, HoldfastOptions, Reconciled, ToolSettings } from "../src/index.ts";
+import {
+  type Holdfast,
+  type HoldfastOptions,
+  once,
+  type Reconciled,
+  type ToolSettings,
+} from "../src/index.ts";
 import { idempotencyKeyOf } from "../src/ledger/key.ts";
 import { outcomeOf, plans, told as toldOfAll, tool } from "./agent.ts";
 import { counter, forever, useHoldfast } from "./opened.ts";
@@ -31,6 +37,31 @@ const paying = (options?: HoldfastOptions) =>
   );
 
 describe("a tool that knows that the call happened", () => {
+  test("is not heard where a person was quicker, and the run had read that", async () => {
+    const id = await paying();
+    const [asked, looked] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const answer = Promise.withResolvers<Reconciled>();
+    const holdfast = await open(
+      asking(() => {
+        asked.resolve();
+        return answer.promise;
+      }),
+    );
+    const running = holdfast.run(id, () =>
+      Promise.all([
+        pay(() => "paid"),
+        looked.promise
+          .then(() => once("look", () => "seen"))
+          .then((seen) => (answer.resolve({ done: "late" }), seen)),
+      ]),
+    );
+    await asked.promise;
+    await holdfast.doubts.resolve(id, "pay#0", { happened: "she looked" }, ana);
+    looked.resolve();
+    expect(await running).toEqual(["she looked", "seen"]);
+    expect((await told(holdfast, id)).filter((line) => line === "resolution pay#0")).toHaveLength(1);
+  });
+
   test("has its word recorded as the outcome, and the call is not made", async () => {
     const id = await paying();
     const holdfast = await open(asking(() => ({ done: { receipt: 7n } })));
@@ -312,6 +343,31 @@ describe("a tool that says that the call was not made", () => {
     const [entry] = (await holdfast.entries(id)).filter(({ kind }) => kind === "resolution");
     expect(entry?.at.getTime()).toBeGreaterThanOrEqual(until.getTime());
   });
+
+  test("is reckoned from when the run was lost: its call may have been held up since long before that", async () => {
+    const id = await paying({ leaseSeconds: 3600 });
+    await sql(
+      `update holdfast.workers set until = now() + interval '1 hour'
+        where worker = (select leased_by from holdfast.runs where run_id = $1)`,
+      [id],
+    );
+    await sql(
+      "update holdfast.runs set status = 'waiting', waiting_on = 'caller', leased_by = null where run_id = $1",
+      [id],
+    );
+    // The intent is an hour old, as if its owner had been without its lock for so long, and called nothing.
+    await sql("alter table holdfast.entries disable trigger entries_append_only");
+    await sql(
+      `update holdfast.entries e set at = e.at - interval '1 hour'
+         from holdfast.runs r where r.run = e.run and run_id = $1`,
+      [id],
+    );
+    await sql("alter table holdfast.entries enable trigger entries_append_only");
+    const { calls, does } = counter();
+    const holdfast = await open({ ...asking(does("asked", "notDone" as const)), leaseSeconds: 1 });
+    expect(await holdfast.run(id, () => pay(does("pay", "paid")))).toBe("paid");
+    expect(calls).toEqual(["asked", "asked", "pay"]);
+  }, 15_000);
 
   test("is not waited for longer than a loop may stand still, where the owner's lease is renewed for ever", async () => {
     const id = await paying({ leaseSeconds: 3600 });

@@ -46,8 +46,8 @@ export interface Run {
   epoch: number;
   start: Entry<Start> | undefined;
   takeover: Entry<Takeover> | undefined;
-  /** Who worked in which epoch. */
-  readonly workers: Map<number, number | undefined>;
+  /** Who worked in which epoch, and since when. */
+  readonly takeovers: Map<number, Entry<Takeover>>;
   outcome: Entry<Outcome> | undefined;
   readonly steps: Map<string, Step>;
   /** Places by lane and name: `placesOf(run, lane, name)` reads it. */
@@ -64,7 +64,7 @@ export function replay(entries: Iterable<Entry>): Run {
     epoch: 0,
     start: undefined,
     takeover: undefined,
-    workers: new Map(),
+    takeovers: new Map(),
     outcome: undefined,
     steps: new Map(),
     places: new Map(),
@@ -89,7 +89,7 @@ export function advance(run: Run, entry: Entry): void {
       break;
     case "takeover":
       run.takeover = entry;
-      run.workers.set(entry.epoch, entry.number);
+      run.takeovers.set(entry.epoch, entry);
       run.outcome = undefined;
       if (entry.after === "crash") run.attempts.crashes++;
       if (entry.after === "retry") run.attempts.retries++;
@@ -138,6 +138,12 @@ export function advance(run: Run, entry: Entry): void {
  */
 export function isInDoubt(step: Step, run: Run): boolean {
   return step.at === "doubted" || (step.at === "intended" && step.intent.epoch < run.epoch);
+}
+
+/** When was the run lost to whoever worked on it in `epoch`? Undefined: it has not been, as far as the ledger goes. */
+export function lostAt(run: Run, epoch: number): Date | undefined {
+  for (const takeover of run.takeovers.values()) if (takeover.epoch > epoch) return takeover.at;
+  return undefined;
 }
 
 /** What waits for a decision: open intents of `once` calls that nobody is working on any more. */

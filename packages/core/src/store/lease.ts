@@ -1,3 +1,4 @@
+import { HoldfastError } from "../errors.ts";
 import type { After, Takeover } from "../ledger/entry.ts";
 import type { WaitingOn } from "../run/status.ts";
 import type { Queryable } from "./database.ts";
@@ -84,6 +85,29 @@ export async function takeLease(
   return head && { lease: { run, runId, epoch: head.epoch }, seq: head.seq };
 }
 
+// It changes nothing, and yet it is an update: a takeover that has looked at this row before it, and locks it after, looks
+// again (read committed), and finds the owner's lock held.
+const CONFIRM = /* sql */ `
+update holdfast.runs
+   set appends = appends
+ where run    = $1
+   and epoch  = $2
+   and status = 'running'
+returning run`;
+
+const EPOCH = /* sql */ `
+select epoch
+  from holdfast.runs
+ where run = $1`;
+
+/** The lease is still this owner's, and nobody who saw its session lock gone before can take it any more. Throws FENCED. */
+export async function confirmLease(db: Queryable, { run, runId, epoch }: Lease): Promise<void> {
+  const { rows } = await db.query(CONFIRM, [run, epoch]);
+  if (rows.length > 0) return;
+  const now = await db.query<{ epoch: number }>(EPOCH, [run]);
+  throw new HoldfastError("FENCED", { runId, epoch, current: now.rows[0]?.epoch ?? 0 });
+}
+
 // A run parks only where nothing was written behind its owner's back (`seq = $4`): had what it waits for been settled
 // meanwhile, nobody would wake it.
 const PARK = /* sql */ `
@@ -131,10 +155,12 @@ export async function park(
 }
 
 // Whoever notices that an inline run's owner is dead marks it, so that what it left open can be seen and settled: there
-// is no handler that it could go to. The epoch goes up as at every takeover, and fences the owner should it live.
+// is no handler that it could go to. The epoch goes up as at every takeover, and fences the owner should it live. Who was
+// seen dead is held against the row once it is locked: it may have been taken by somebody alive in between, whom this
+// statement's snapshot does not know.
 const NOTICE = /* sql */ `
-with dead as (
-  select r.run
+with seen as materialized (
+  select r.run, r.epoch
     from holdfast.runs r
     left join holdfast.workers w on w.worker = r.leased_by
    where r.leased_by is not null
@@ -142,6 +168,13 @@ with dead as (
      and coalesce(w.until, '-infinity') <= now()
    order by r.run
    limit $2
+), dead as (
+  select r.run
+    from seen
+    join holdfast.runs r using (run)
+   where r.epoch  = seen.epoch
+     and r.status = 'running'
+   order by r.run
      for no key update of r skip locked
 ), head as (
   update holdfast.runs r
