@@ -47,14 +47,13 @@ describe("a tool that knows that the call happened", () => {
         return answer.promise;
       }),
     );
-    const running = holdfast.run(id, () =>
-      Promise.all([
-        pay(() => "paid"),
-        looked.promise
-          .then(() => once("look", () => "seen"))
-          .then((seen) => (answer.resolve({ done: "late" }), seen)),
-      ]),
-    );
+    const look = async () => {
+      await looked.promise;
+      const seen = await once("look", () => "seen");
+      answer.resolve({ done: "late" });
+      return seen;
+    };
+    const running = holdfast.run(id, () => Promise.all([pay(() => "paid"), look()]));
     await asked.promise;
     await holdfast.doubts.resolve(id, "pay#0", { happened: "she looked" }, ana);
     looked.resolve();
