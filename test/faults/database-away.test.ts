@@ -1,4 +1,8 @@
-import { existsSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdtempSync, rmdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { HoldfastError, once, openHoldfast, signal, step } from "@holdfast/core";
 import { tapped } from "@holdfast/core/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -225,6 +229,60 @@ describe.skipIf(!existsSync(`${BIN}/postgres`) || process.getuid?.() !== 0)("a s
     },
   );
 });
+
+describe.skipIf(!canMount())("a server whose disk is full (skipped where no disk may be mounted)", () => {
+  let server: OwnServer;
+  beforeAll(async () => {
+    server = await startOwnServer({ diskMB: 96 });
+    const hf = await openHoldfast({ database: server.url });
+    await hf.close();
+  });
+  afterAll(() => server.stop());
+
+  /** Ten effects whose outputs need room; the disk is full from the body of the fourth on. */
+  const tenLarge = (calls: number[]) => async () => {
+    for (let n = 0; n < 10; n++) {
+      const body = async () => {
+        calls.push(n);
+        if (n === 3) await server.fillDisk();
+        return randomBytes(200_000).toString("base64");
+      };
+      await step("effect", body, { input: n });
+    }
+    return "all ten";
+  };
+
+  test("is waited for, and once there is room the run goes on and repeats nothing", async () => {
+    let refusals = 0;
+    const pool = here.pool(server.url);
+    const hf = await openHoldfast({
+      database: tapped(pool, async (_, send) => {
+        try {
+          return await send();
+        } catch (error) {
+          if ((error as { code?: string }).code === "53100" && ++refusals === 3) await server.freeDisk();
+          throw error;
+        }
+      }),
+    });
+    const [runId, calls] = [newRunId(), [] as number[]];
+    expect(await hf.run(runId, tenLarge(calls))).toBe("all ten");
+    expect(refusals).toBeGreaterThanOrEqual(3);
+    expect(calls).toEqual(upToTen);
+    expect((await soundLedger(hf, runId)).epochs.at(-1)).toBe(1);
+    await hf.close();
+  });
+});
+
+/** May this process mount a file system? Root may, outside of most containers. */
+function canMount(): boolean {
+  if (!existsSync(`${BIN}/postgres`) || process.getuid?.() !== 0) return false;
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-mount-"));
+  const may = spawnSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]).status === 0;
+  if (may) spawnSync("umount", [folder]);
+  rmdirSync(folder);
+  return may;
+}
 
 test("a Holdfast whose every connection is gone when it is closed closes", async () => {
   const hf = await here.open({ database: here.proxy.url });

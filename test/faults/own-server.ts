@@ -1,6 +1,6 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chown, mkdtemp, rm } from "node:fs/promises";
+import { chown, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,15 +19,23 @@ export interface OwnServer {
   restart(): Promise<void>;
   /** Kills one of its processes, upon which it ends all others and recovers. */
   crash(): Promise<void>;
+  /** Leaves no room on the disk of its data, until it is freed again. */
+  fillDisk(): Promise<void>;
+  freeDisk(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** A Postgres of the test's own, to be restarted at will. */
-export async function startOwnServer(): Promise<OwnServer> {
+/** A Postgres of the test's own, to be restarted at will; its data, though not its log, on a small disk if so asked. */
+export async function startOwnServer({ diskMB }: { diskMB?: number } = {}): Promise<OwnServer> {
   const folder = await mkdtemp(join(tmpdir(), "holdfast-faults-"));
   await chown(folder, NOBODY.uid, NOBODY.gid);
-  const data = join(folder, "data");
-  await run(`${BIN}/initdb`, ["-D", data, "-U", "postgres", "-A", "trust", "--no-sync"], NOBODY);
+  const disk = join(folder, "disk");
+  await mkdir(disk);
+  if (diskMB !== undefined) await run("mount", ["-t", "tmpfs", "-o", `size=${diskMB}m`, "tmpfs", disk]);
+  await chown(disk, NOBODY.uid, NOBODY.gid);
+  const data = join(disk, "data");
+  const log = join(folder, "wal");
+  await run(`${BIN}/initdb`, ["-D", data, "-X", log, "-U", "postgres", "-A", "trust", "--no-sync"], NOBODY);
   const port = await freePort();
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
   const settings = ["-p", String(port), "-k", folder, "-c", "fsync=off", "-c", "listen_addresses=127.0.0.1"];
@@ -58,8 +66,14 @@ export async function startOwnServer(): Promise<OwnServer> {
       await client.end().catch(() => {});
       await answers(url);
     },
+    async fillDisk() {
+      // Whatever is left, but for a page at most.
+      await run("dd", ["if=/dev/zero", `of=${join(disk, "filler")}`, "bs=4k"]).catch(() => {});
+    },
+    freeDisk: () => rm(join(disk, "filler")),
     async stop() {
       await end();
+      if (diskMB !== undefined) await run("umount", [disk]);
       await rm(folder, { recursive: true, force: true });
     },
   };
@@ -81,7 +95,7 @@ async function answers(url: string): Promise<void> {
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();
