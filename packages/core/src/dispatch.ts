@@ -159,6 +159,7 @@ export class Dispatch<T> implements Live<T> {
     const { asked } = this.#located;
     this.#host.writer.keep(asked?.blobs() ?? []);
     this.#host.writer.say(this.#observation(value, ok, usage));
+    this.#located.row?.open.delete(this.#mark); // what begins from here on does not run beside it
     // The step stays open until its record is durable: a repeat of the call finds it there. And only then are the parts
     // of its request believed to be kept.
     const durable = this.#host.writer.flush();

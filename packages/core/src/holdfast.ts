@@ -14,6 +14,7 @@ import { openDatabase } from "./open-database.ts";
 import { type OutsideRun, setOutsideRun } from "./outside-run.ts";
 import { type LedgerEntry, readLedger, type TailOptions, tailLedger } from "./read-ledger.ts";
 import { rebuildRequest } from "./rebuild-request.ts";
+import { readRecordedRun } from "./recorded-run.ts";
 import { Redactor } from "./redact.ts";
 import type { RunStatus } from "./run/status.ts";
 import { type RunList, runsOn } from "./run-list.ts";
@@ -24,6 +25,7 @@ import type { Database } from "./store/database.ts";
 import { giveBack, noticeDead } from "./store/lease.ts";
 import { checkSchema, migrate } from "./store/migrate.ts";
 import { pruneRuns } from "./store/retention.ts";
+import { type Trace, traceRun, type Work } from "./trace/trace.ts";
 
 export interface HoldfastOptions {
   /**
@@ -166,6 +168,8 @@ export class Holdfast {
    * over, RUN_EXISTS_DIFFERENT, RUN_NESTED, DIVERGED, DRIFTED, DATABASE_UNAVAILABLE; else with what `work` rejects with.
    */
   async run<T>(id: string, work: () => T | PromiseLike<T>, options: RunOptions = {}): Promise<T> {
+    const inTrace = currentScope()?.session.trace;
+    if (inTrace) return await inTrace.child(id, work);
     const inputDigest = this.#check(id, options);
     const active = this.#active.get(id);
     if (active) {
@@ -188,6 +192,7 @@ export class Holdfast {
    * until the run is this process'. Where it cannot become so, `done` rejects and the stream is aborted.
    */
   stream<T>(id: string, work: () => T, options: RunOptions = {}): Streamed<T> {
+    currentScope()?.session.trace?.refuse(`the stream ${id} is begun in it`);
     const inputDigest = this.#check(id, options);
     if (this.#active.has(id)) throw new HoldfastError("RUN_LEASED", { runId: id, worker: "this process" });
     const session = new Session(id, this.#settings);
@@ -196,6 +201,22 @@ export class Holdfast {
     const done = this.#activate(id, carried, inputDigest, options).then(() => {});
     done.catch(() => {}); // whoever reads the stream hears of it there
     return { value, done };
+  }
+
+  /**
+   * Runs `work` over the record of a run, with nothing live: every model call, tool call and step is answered from it, and
+   * what is not on it is not called. Nothing is written. `work` is given the run's input. Gives back whether the code still
+   * does what is on record, and where it first does not. Throws RUN_NOT_FOUND, and COMMAND_NOT_ALLOWED for a pruned run.
+   */
+  async replay<T, I = never>(
+    id: string,
+    work: Work<T, I>,
+    { mode = "trace" }: { readonly mode?: "trace" } = {},
+  ): Promise<Trace<T>> {
+    check("mode", mode === "trace", 'must be "trace"');
+    const { db } = await this.opened();
+    const read = (runId: string) => readRecordedRun(db, runId, "replay");
+    return (await traceRun(await read(id), work as Work<T>, this.#settings, read)).trace;
   }
 
   /**
@@ -239,6 +260,7 @@ export class Holdfast {
 
   /** Connects if that has not been done. Whoever calls it first starts it for all. */
   async opened(): Promise<{ db: Database; appender: Appender }> {
+    currentScope()?.session.trace?.refuse("the agent asks the database for something");
     if (this.#closing !== undefined)
       throw new HoldfastError("DATABASE_UNAVAILABLE", { why: "this Holdfast was closed" });
     this.#means ??= this.#open();

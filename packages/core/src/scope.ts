@@ -16,6 +16,13 @@ export interface Execution {
   value<T>(lane: Lane, name: string, make: () => T): T;
   keep(promise: PromiseLike<unknown>): void;
   resample(lane: Lane): void;
+  /** Of a trace alone: what stands in for whatever would reach beyond the record. */
+  readonly trace?: {
+    /** Says that the code leaves the record here, and throws. */
+    refuse(what: string): never;
+    /** A run that is begun inside this one: answered from its own record. */
+    child<T>(id: string, work: () => T | PromiseLike<T>): Promise<T>;
+  };
 }
 
 /** Where we are: in which run, and at which lane of it. What adapters see as the Port. */

@@ -15,7 +15,7 @@ import { reconcile } from "./reconcile.ts";
 import type { WaitingOn } from "./run/status.ts";
 import { RunWriter } from "./run-writer.ts";
 import { currentScope, type Execution, Scope } from "./scope.ts";
-import { type RunSettings, settingsOf, type ToolSettings } from "./settings.ts";
+import { businessKeyOf, type RunSettings, settingsOf, type ToolSettings } from "./settings.ts";
 import type { Begun, Call } from "./step/call.ts";
 import { plan } from "./step/plan.ts";
 import type { Database } from "./store/database.ts";
@@ -278,11 +278,7 @@ export class Session implements Execution {
       timeoutMs: call.timeoutMs ?? settings.timeoutMs,
       retry: call.retry ?? settings.retry,
     };
-    const business = settings.key?.(call.input as never);
-    if (settings.key && (typeof business !== "string" || business === "")) {
-      const why = "gave no business key: it must give a string that is not empty";
-      throw new HoldfastError("INVALID_ARGUMENT", { argument: `tools["${call.name}"].key`, why });
-    }
+    const business = businessKeyOf(settings, call);
     const located = must(this.#course, "the course of an open run").locate(lane, call, business);
     if (located.drift) this.#drifted(located.key, located.drift);
     return { lane, call, located, terms, settings };

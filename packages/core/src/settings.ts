@@ -50,6 +50,18 @@ export function checkTools(tools: RunSettings["tools"]): void {
   for (const [pattern, settings] of Object.entries(tools)) checkSettings(`tools["${pattern}"]`, settings);
 }
 
+/** The business key of a call, where its tool has one. Throws INVALID_ARGUMENT where it gives none. */
+export function businessKeyOf(
+  { key }: ToolSettings,
+  { name, input }: { name: string; input: unknown },
+): string | undefined {
+  if (!key) return undefined;
+  const business = key(input as never);
+  if (typeof business === "string" && business !== "") return business;
+  const why = "gave no business key: it must give a string that is not empty";
+  throw new HoldfastError("INVALID_ARGUMENT", { argument: `tools["${name}"].key`, why });
+}
+
 const effects: readonly Effect[] = ["read", "idempotent", "once", "transaction"];
 const FIELDS = ["effect", "timeoutMs", "retry", "key", "reconcile"];
 
