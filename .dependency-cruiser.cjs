@@ -27,6 +27,13 @@ module.exports = {
       to: { path: "^packages/adapter-", pathNot: "^packages/$1/" },
     },
     {
+      name: "server-knows-core-only",
+      comment: "The control API is for agents of any framework, and is not the dashboard.",
+      severity: "error",
+      from: { path: "^packages/server/src" },
+      to: { path: "^packages/", pathNot: "^packages/(server|core)/" },
+    },
+    {
       name: "embedded-postgres-stands-alone",
       comment: "The embedded server knows neither core nor an adapter.",
       severity: "error",

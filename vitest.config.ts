@@ -36,6 +36,10 @@ export default defineConfig({
       },
       {
         extends: true,
+        test: { name: "server", root: "./packages/server", include: tests, globalSetup: database },
+      },
+      {
+        extends: true,
         test: {
           name: "langgraph",
           root: "./packages/adapter-langgraph",

@@ -27,7 +27,7 @@ export type Resolved = { readonly happened: unknown } | { readonly didNotHappen:
 
 export interface Doubts {
   /** The open doubts of one run, or of all runs that are parked or were left behind, the oldest run last. */
-  list(filter?: { runId?: string; limit?: number }): Promise<OpenDoubt[]>;
+  list(filter?: { runId?: string | undefined; limit?: number | undefined }): Promise<OpenDoubt[]>;
   /**
    * Says what became of a call. `happened` is recorded as what it returned, `didNotHappen` lets it go out again. The run
    * goes on when it is run again. Throws RUN_NOT_FOUND, COMMAND_NOT_ALLOWED where there is no such doubt (any more), or

@@ -240,9 +240,9 @@ export class Holdfast {
     return await pruneRuns((await this.opened()).db, seconds, status);
   }
 
-  /** The entries of a run, in order. Throws RUN_NOT_FOUND. */
-  async entries(id: string): Promise<LedgerEntry[]> {
-    return await readLedger((await this.opened()).db, id);
+  /** The entries of a run, in order: all, or those behind `after`, at most `limit`. Throws RUN_NOT_FOUND. */
+  async entries(id: string, part: { after?: number; limit?: number } = {}): Promise<LedgerEntry[]> {
+    return await readLedger((await this.opened()).db, id, part);
   }
 
   /** The entries of a run as they are written, until its last. Goes on through takeovers and waits. */

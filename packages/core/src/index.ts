@@ -24,3 +24,7 @@ export { current } from "./inside.ts";
 export { outsideRun } from "./outside-run.ts";
 export type { Port } from "./port.ts";
 export type { Begun, Call, EmittedCall, Live, Recorded } from "./step/call.ts";
+
+// For servers
+export { type RedactedField, Redactor } from "./redact.ts";
+export type { Queryable } from "./store/database.ts";

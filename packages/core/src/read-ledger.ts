@@ -27,8 +27,12 @@ export type LedgerEntry = Shown<Fact> & {
   readonly at: Date;
 };
 
-export async function readLedger(db: Database, runId: string): Promise<LedgerEntry[]> {
-  return (await readEntries(db, await mustGetHead(db, runId))).map(show);
+export async function readLedger(
+  db: Database,
+  runId: string,
+  { after, limit }: { after?: number; limit?: number },
+): Promise<LedgerEntry[]> {
+  return (await readEntries(db, await mustGetHead(db, runId), after, limit)).map(show);
 }
 
 export interface TailOptions {

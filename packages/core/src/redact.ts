@@ -14,7 +14,7 @@ const SECRET =
 const SAID = new Set(["prompt", "messages", "input", "tools", "systemInstructions"]);
 
 /** The part of an entry that a value stands in: where a path begins. */
-export type Field = "input" | "output" | "error" | "value" | "request";
+export type RedactedField = "input" | "output" | "error" | "value" | "request";
 
 /**
  * Takes out of values what must not be kept: what the configured paths lead to, and in errors and in how a model is
@@ -36,7 +36,7 @@ export class Redactor {
     this.#paths = paths.map((path) => path.split("."));
   }
 
-  apply<T>(field: Field, value: T): T {
+  apply<T>(field: RedactedField, value: T): T {
     const paths = this.#paths.flatMap((path) => rests(path, field));
     const redacted = paths.length === 0 ? value : (along(paths, value, 0) as T);
     if (field === "error") return bySecretName(redacted, 0) as T;

@@ -35,14 +35,14 @@ export interface RunView extends RunSummary {
 }
 
 export interface RunFilter {
-  readonly status?: RunStatus;
-  readonly waitingOn?: WaitingOn;
-  readonly agent?: string;
-  readonly tag?: string;
+  readonly status?: RunStatus | undefined;
+  readonly waitingOn?: WaitingOn | undefined;
+  readonly agent?: string | undefined;
+  readonly tag?: string | undefined;
   /** At most so many, 1 to 500. Default 50. */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
   /** Where the page before ended: its `cursor`. */
-  readonly cursor?: string;
+  readonly cursor?: string | undefined;
 }
 
 /** A page of runs; `cursor` asks for the next one, and is undefined on the last. */

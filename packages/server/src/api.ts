@@ -1,0 +1,111 @@
+import { type Holdfast, HoldfastError, Redactor } from "@holdfast/core";
+import { bodyLimit } from "hono/body-limit";
+import { HTTPException } from "hono/http-exception";
+import { requestId } from "hono/request-id";
+import { secureHeaders } from "hono/secure-headers";
+import { rateLimiter } from "hono-rate-limiter";
+import { authenticate } from "./auth.ts";
+import { checkKey, type Key } from "./keys.ts";
+import { type Log, logged, silent } from "./log.ts";
+import { Metrics } from "./metrics.ts";
+import { problemOf, refuse } from "./problem.ts";
+import { type Env, router } from "./router.ts";
+import { doubtRoutes } from "./routes/doubts.ts";
+import { healthRoutes } from "./routes/health.ts";
+import { referenceRoutes } from "./routes/reference.ts";
+import { runRoutes } from "./routes/runs.ts";
+import { tailRoutes } from "./routes/tail.ts";
+import { upkeepRoutes } from "./routes/upkeep.ts";
+import { shownBy } from "./shown.ts";
+import { version } from "./version.ts";
+import { Watch } from "./watch.ts";
+
+export interface ApiOptions {
+  /** Who may ask, and for what: see `newKey` and `keyFrom`. Without keys nobody may, unless `dev`. */
+  readonly keys?: readonly Key[];
+  /** On a developer's machine: whoever asks from the machine itself needs no key. Default false. */
+  readonly dev?: boolean;
+  /** Paths that no response shows, in the words of openHoldfast's `redact`: `input.card.number`, `*.headers.x-session`. */
+  readonly redact?: readonly string[];
+  /** The largest body of a request, in bytes. Default 1 MiB. A larger one is 413. */
+  readonly maxBodyBytes?: number;
+  /** Requests other than GET that one key may make in a minute. Default 600. More are 429, with Retry-After. */
+  readonly writesPerMinute?: number;
+  /** Where requests and faults are told: a pino logger. Default: nowhere. */
+  readonly log?: Log;
+}
+
+/**
+ * The control API of a Holdfast: a Hono app, to serve or to mount in one of your own. Throws INVALID_ARGUMENT for a key that
+ * is not understood. What is behind it stops with `hf.close()`.
+ */
+export function createApi(hf: Holdfast, options: ApiOptions = {}) {
+  const { keys = [], dev = false, redact = [], log = silent } = options;
+  const { maxBodyBytes = 2 ** 20, writesPerMinute = 600 } = options;
+  const guard = { keys: keys.map(checkKey), dev };
+  const shown = shownBy(new Redactor(redact));
+  const watch = new Watch(hf);
+
+  const app = router();
+  app.use(requestId(), logged(log), secureHeaders(HEADERS));
+  app.use("/v1/*", authenticate(guard), async (c, next) => {
+    c.header("cache-control", "no-store");
+    await next();
+  });
+  app.use("/metrics", authenticate(guard));
+  app.on(
+    ["POST", "PUT", "PATCH", "DELETE"],
+    "/v1/*",
+    rateLimiter<Env>({
+      windowMs: 60_000,
+      limit: writesPerMinute,
+      keyGenerator: (c) => c.get("caller").name,
+      handler: (c) => refuse(c, "TOO_MANY_REQUESTS"),
+    }),
+    bodyLimit({ maxSize: maxBodyBytes, onError: (c) => refuse(c, "BODY_TOO_LARGE") }),
+  );
+  app.notFound((c) => refuse(c, "NO_SUCH_ROUTE"));
+  app.onError((error, c) => {
+    const told = problemOf(c, error);
+    if (told && told.status < 500) return told;
+    if (error instanceof HTTPException) return refuse(c, "BAD_REQUEST", error.message);
+    log.error({ requestId: c.get("requestId"), code: codeOf(error), err: error }, "a request failed");
+    return told ?? refuse(c, "INTERNAL");
+  });
+
+  app.openAPIRegistry.registerComponent("securitySchemes", "key", { type: "http", scheme: "bearer" });
+  app.doc31("/v1/openapi.json", {
+    openapi: "3.1.0",
+    info: { title: "Holdfast", version, description: "Look at durable agents, and steer them." },
+  });
+
+  return app
+    .route("/", healthRoutes(hf, new Metrics(hf)))
+    .route("/", referenceRoutes())
+    .route("/v1/runs", runRoutes(hf, shown))
+    .route("/v1", tailRoutes(hf, watch, shown))
+    .route("/v1", doubtRoutes(hf, shown))
+    .route("/v1", upkeepRoutes(hf));
+}
+
+export type Api = ReturnType<typeof createApi>;
+
+const codeOf = (error: unknown) => (HoldfastError.is(error) ? error.code : "INTERNAL");
+
+/** Nothing is loaded from elsewhere, nothing is framed, and no page of another origin sees an answer. */
+const HEADERS: Parameters<typeof secureHeaders>[0] = {
+  contentSecurityPolicy: {
+    defaultSrc: ["'none'"],
+    scriptSrc: ["'self'"],
+    styleSrc: ["'self'"],
+    imgSrc: ["'self'", "data:"],
+    fontSrc: ["'self'"],
+    connectSrc: ["'self'"],
+    baseUri: ["'none'"],
+    formAction: ["'self'"],
+    frameAncestors: ["'none'"],
+  },
+  crossOriginEmbedderPolicy: true,
+  referrerPolicy: "no-referrer",
+  xFrameOptions: "DENY",
+};

@@ -1,0 +1,13 @@
+// The API, to mount and to serve
+export { type Api, type ApiOptions, createApi } from "./api.ts";
+export { type Server, serve, type ServeOptions } from "./serve.ts";
+export type { Log } from "./log.ts";
+
+// Who may ask
+export { type Key, keyFrom, newKey, type Scope, SCOPES } from "./keys.ts";
+
+// Asking it
+export { type Client, createClient } from "./client.ts";
+
+// What it says
+export { statusOf } from "./problem.ts";
