@@ -1,5 +1,7 @@
 import { openHoldfast, step, tx } from "@holdfast/core";
+import { databaseContract } from "@holdfast/core/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freshDatabase } from "../fresh-database.ts";
 import { Child } from "../process.ts";
 import { bench, eventually, newRunId, soundLedger } from "./bench.ts";
 import { PGBOUNCER, type Pooler, startPooler } from "./pooler.ts";
@@ -31,6 +33,18 @@ describe.skipIf(!PGBOUNCER)(
         return "all five";
       };
     const fiveOf = (runId: string) => [0, 1, 2, 3, 4].map((n) => `${runId}/${n}`);
+
+    databaseContract("a server behind PgBouncer in transaction mode", {
+      async database() {
+        const behind = await freshDatabase();
+        const own = await startPooler(behind.url);
+        const drop = async () => {
+          await own.stop();
+          await behind.drop();
+        };
+        return { url: own.url, drop };
+      },
+    });
 
     test("forty runs at once share three connections, and each effect happens once", async () => {
       const hf = await here.open({ database: pooler.url });

@@ -5,7 +5,7 @@ import { append, type Lease } from "../src/store/ledger.ts";
 import { writeOutside } from "../src/store/outside.ts";
 import { createInline } from "../src/store/runs.ts";
 import { beat, retireWorker } from "../src/store/workers.ts";
-import { observed } from "./given.ts";
+import { observed } from "../src/testing/given.ts";
 import {
   aRun,
   aWorker,

@@ -4,7 +4,7 @@ import type { Fact } from "../src/ledger/entry.ts";
 import { park, takeLease } from "../src/store/lease.ts";
 import { type Append, append, type Lease, readEntries } from "../src/store/ledger.ts";
 import { writeOutside } from "../src/store/outside.ts";
-import { intended, observed } from "./given.ts";
+import { intended, observed } from "../src/testing/given.ts";
 import { aRun, aWorker, entriesOf, expire, headOf, noteOf, takeOver, toldOf, useStore } from "./store.ts";
 
 const store = useStore();

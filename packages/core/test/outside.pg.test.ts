@@ -5,7 +5,7 @@ import { replay } from "../src/ledger/replay.ts";
 import { park } from "../src/store/lease.ts";
 import { append, type Lease } from "../src/store/ledger.ts";
 import { writeOutside } from "../src/store/outside.ts";
-import { doubted, intended, observed, resolved } from "./given.ts";
+import { doubted, intended, observed, resolved } from "../src/testing/given.ts";
 import { aRun, aWorker, entriesOf, headOf, newId, takeOver, toldOf, useStore } from "./store.ts";
 
 const store = useStore();

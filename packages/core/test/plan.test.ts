@@ -2,7 +2,16 @@ import { expect, test } from "vitest";
 import { decode, encode } from "../src/codec.ts";
 import type { Effect, Fact } from "../src/ledger/entry.ts";
 import { plan } from "../src/step/plan.ts";
-import { doubted, given, intended, observed, refused, resolved, started, took } from "./given.ts";
+import {
+  doubted,
+  given,
+  intended,
+  observed,
+  refused,
+  resolved,
+  started,
+  took,
+} from "../src/testing/given.ts";
 
 const key = "charge#0";
 const effects = ["read", "idempotent", "once"] as const;

@@ -15,7 +15,7 @@ import {
   resolved,
   started,
   took,
-} from "./given.ts";
+} from "../src/testing/given.ts";
 
 const key = "charge#0";
 

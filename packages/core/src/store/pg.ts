@@ -100,7 +100,7 @@ export function fromPg(
         if (left) return;
         left = true;
         client.off("error", lost);
-        client.on("error", ignore);
+        if (broken) client.on("error", ignore); // nobody else listens to one that the pool does not take back
         client.release(broken);
       };
       const end = async (how: "commit" | "rollback") => {

@@ -6,4 +6,18 @@ export {
   type ContractTurn,
 } from "./adapter-contract.ts";
 export { type Crash, Crashed, type CrashingPool, crashing, type Tap, tapped } from "./crash.ts";
+export { type DatabaseContract, databaseContract } from "./database-contract.ts";
+export {
+  answered,
+  doubted,
+  entriesOf,
+  given,
+  intended,
+  observed,
+  refused,
+  resampled,
+  resolved,
+  started,
+  took,
+} from "./given.ts";
 export { openWireProxy, type WireProxy } from "./wire-proxy.ts";

@@ -1,7 +1,7 @@
-import { encode } from "../src/codec.ts";
-import type { After, Effect, Entry, Fact, Intent, Observation, Takeover } from "../src/ledger/entry.ts";
-import { idempotencyKeyOf } from "../src/ledger/key.ts";
-import { type Run, replay } from "../src/ledger/replay.ts";
+import { encode } from "../codec.ts";
+import type { After, Effect, Entry, Fact, Intent, Observation, Takeover } from "../ledger/entry.ts";
+import { idempotencyKeyOf } from "../ledger/key.ts";
+import { type Run, replay } from "../ledger/replay.ts";
 
 /** The entries that these facts become: every takeover begins a new epoch. */
 export function entriesOf(...facts: readonly Fact[]): Entry[] {
