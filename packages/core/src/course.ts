@@ -1,6 +1,6 @@
 import { HoldfastError } from "./errors.ts";
 import { digestOf } from "./json.ts";
-import type { Lane } from "./lane.ts";
+import type { Emitted, Lane } from "./lane.ts";
 import type { KeptRequest } from "./ledger/entry.ts";
 import {
   businessKey,
@@ -12,7 +12,7 @@ import {
   placeKey,
   rowName,
 } from "./ledger/key.ts";
-import { lanesOf, placesOf, type Run } from "./ledger/replay.ts";
+import { lanesOf, placesOf, type Run, type Step } from "./ledger/replay.ts";
 import { must } from "./must.ts";
 import type { Redactor } from "./redact.ts";
 import type { Asked } from "./request.ts";
@@ -41,12 +41,6 @@ export interface Placed {
   readonly n: number;
 }
 
-/** A tool call, and the model call whose answer asked for it. */
-interface Emitted {
-  readonly model: string;
-  readonly call: EmittedCall;
-}
-
 /**
  * How far this execution has come along its ledger: which lanes and calls it has recognised, what the models that it
  * replayed asked for, and which intents it has not come to yet. No I/O: it throws DIVERGED, and the session acts on it.
@@ -56,6 +50,8 @@ export class Course {
   readonly #runId: string;
   readonly #redactor: Redactor;
   readonly #emitted = new Map<string, Emitted[]>();
+  /** What the answers on record asked for: an execution that does not begin at the beginning never comes to them. */
+  readonly #asked = new Map<string, Emitted[]>();
   readonly #consumed = new Set<string>();
   /** Recorded intents by lane and name, without those that this execution has come to. */
   readonly #unconsumed = new Map<string, Set<string>>();
@@ -65,11 +61,18 @@ export class Course {
     this.#runId = runId;
     this.#run = run;
     for (const step of run.steps.values()) {
-      if (!("intent" in step) || !step.intent) continue;
-      const row = `${parseKey(step.key).lane}/${step.name}`;
-      const keys = this.#unconsumed.get(row);
-      if (keys) keys.add(step.key);
-      else this.#unconsumed.set(row, new Set([step.key]));
+      if ("intent" in step && step.intent) this.#await(step);
+      if (step.at !== "observed") continue;
+      for (const asked of step.observation.asks ?? []) put(this.#asked, step.key, asked);
+    }
+  }
+
+  /** A lane is gone through again from its beginning: what it intended is yet to come. */
+  restart(path: string): void {
+    for (const step of this.#run.steps.values()) {
+      if (!step.key.startsWith(`${path}/`)) continue;
+      this.#consumed.delete(step.key);
+      if ("intent" in step && step.intent) this.#await(step);
     }
   }
 
@@ -80,7 +83,8 @@ export class Course {
   locate(lane: Lane, call: Call<never>, business?: string): Located {
     const emitted = this.#askedBy(lane, call);
     // What is to be kept from the ledger is taken out before anything is hashed.
-    const raw = emitted ? parsed(emitted.call.input) : call.input;
+    const written = call.verbatim ? undefined : emitted?.call.input;
+    const raw = written === undefined ? call.input : parsed(written);
     const isModel = call.kind === "model";
     const input = isModel ? undefined : this.#redactor.apply("input", raw);
     const asked = isModel
@@ -120,11 +124,8 @@ export class Course {
     const step = this.#run.steps.get(key);
     if (step) this.#unconsumed.get(`${parseKey(key).lane}/${step.name}`)?.delete(key);
     for (const call of emitted) {
-      for (const known of [lane.emitted, this.#emitted]) {
-        const list = known.get(idOf(call));
-        if (list) list.push({ model: key, call });
-        else known.set(idOf(call), [{ model: key, call }]);
-      }
+      put(lane.emitted, key, call);
+      put(this.#emitted, key, call);
     }
   }
 
@@ -168,11 +169,24 @@ export class Course {
     return lane.path;
   }
 
-  /** The model's answer that asked for this tool call: the last one in its lane, else the last one in the run. */
+  #await({ key, name }: Step): void {
+    const row = `${parseKey(key).lane}/${name}`;
+    const keys = this.#unconsumed.get(row);
+    if (keys) keys.add(key);
+    else this.#unconsumed.set(row, new Set([key]));
+  }
+
+  /**
+   * The model's answer that asked for this tool call: the one that the call names; else the last one in its lane, in this
+   * execution, or on record.
+   */
   #askedBy(lane: Lane, call: Call<never>): Emitted | undefined {
     if (call.kind !== "tool" || call.id === undefined) return undefined;
     const id = idOf({ name: call.name, id: call.id });
-    const all = lane.emitted.get(id) ?? this.#emitted.get(id) ?? [];
+    const known = [lane.emitted, this.#emitted, this.#asked].map((asked) => asked.get(id) ?? []);
+    const named = known.flat().find((one) => call.answer !== undefined && one.call.answer === call.answer);
+    if (named) return named;
+    const all = known.find((list) => list.length > 0) ?? [];
     const latest = all.filter((one) => one.model === all.at(-1)?.model);
     if (latest.length < 2) return latest[0];
     // One answer uses an id twice. With other arguments that is two calls on one step: DIVERGED, once both are seen.
@@ -186,6 +200,12 @@ export class Course {
     const names = new Set([...Object.keys(was), ...Object.keys(request)]);
     return [...names].filter((name) => JSON.stringify(was[name]) !== JSON.stringify(request[name]));
   }
+}
+
+function put(known: Map<string, Emitted[]>, model: string, call: Emitted["call"]): void {
+  const list = known.get(idOf(call));
+  if (list) list.push({ model, call });
+  else known.set(idOf(call), [{ model, call }]);
 }
 
 const idOf = ({ name, id }: { name: string; id: string }) => JSON.stringify([name, id]);

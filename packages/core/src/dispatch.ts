@@ -8,7 +8,7 @@ import { type Retry, waitMs } from "./retry.ts";
 import type { RunWriter } from "./run-writer.ts";
 import { type Execution, Scope } from "./scope.ts";
 import type { RunSettings } from "./settings.ts";
-import type { Begun, Call, Live } from "./step/call.ts";
+import type { Begun, Call, EmittedCall, Live } from "./step/call.ts";
 import { canRepeat } from "./step/plan.ts";
 import type { Transaction } from "./store/database.ts";
 import { unavailable } from "./store/pg.ts";
@@ -107,6 +107,10 @@ export class Dispatch<T> implements Live<T> {
         throw tried.error;
       }
       const { error } = tried;
+      if (this.#call.undone?.(error)) {
+        await this.#undo();
+        throw error;
+      }
       const ms = canRepeat(this.#terms.effect) ? waitMs(this.#terms.retry, tries, Math.random()) : undefined;
       if (ms === undefined) {
         await this.fail(error);
@@ -131,8 +135,9 @@ export class Dispatch<T> implements Live<T> {
       throw error;
     }
     const read = decode(encoded) as T;
-    if (this.#call.emits) this.#host.course.consume(this.#lane, this.#located.key, this.#call.emits(read));
-    const recorded = this.#observe(encoded, true, this.#call.usage?.(read));
+    const asks = this.#call.emits?.(read) ?? [];
+    this.#host.course.consume(this.#lane, this.#located.key, asks);
+    const recorded = this.#observe(encoded, true, asks, this.#call.usage?.(read));
     recorded.catch((error) => this.#host.stop(error));
     // What may not be repeated is on record before the agent goes on. What may, travels with the next append.
     const { effect } = this.#terms;
@@ -155,10 +160,27 @@ export class Dispatch<T> implements Live<T> {
     await this.#host.unlessStopped(recorded);
   }
 
-  async #observe(value: Encoded, ok: boolean, usage?: Usage): Promise<void> {
+  /** The call has given itself up, to be made again: it leaves no outcome, and no doubt. */
+  async #undo(): Promise<void> {
+    const { key, row } = this.#located;
+    row?.taken.delete(row.n);
+    if (this.#terms.effect !== undefined) {
+      const comment = "the call gave itself up before it was done";
+      this.#host.writer.say({ kind: "resolution", step: key, happened: false, by: "holdfast", comment });
+      await this.#host.unlessStopped(this.#host.writer.flush());
+    }
+    this.#close();
+  }
+
+  async #observe(
+    value: Encoded,
+    ok: boolean,
+    asks: readonly EmittedCall[] = [],
+    usage?: Usage,
+  ): Promise<void> {
     const { asked } = this.#located;
     this.#host.writer.keep(asked?.blobs() ?? []);
-    this.#host.writer.say(this.#observation(value, ok, usage));
+    this.#host.writer.say(this.#observation(value, ok, asks, usage));
     this.#located.row?.open.delete(this.#mark); // what begins from here on does not run beside it
     // The step stays open until its record is durable: a repeat of the call finds it there. And only then are the parts
     // of its request believed to be kept.
@@ -181,7 +203,12 @@ export class Dispatch<T> implements Live<T> {
     throw new HoldfastError("OUTPUT_TOO_LARGE", { runId, step: this.#located.key, bytes, limit });
   }
 
-  #observation(value: Encoded, ok: boolean, usage?: Usage): Observation {
+  #observation(
+    value: Encoded,
+    ok: boolean,
+    asks: readonly EmittedCall[] = [],
+    usage?: Usage,
+  ): Observation {
     const { key, digest, asked } = this.#located;
     return {
       kind: "observation",
@@ -193,6 +220,7 @@ export class Dispatch<T> implements Live<T> {
       ms: Math.round(performance.now() - this.#started),
       ...(asked ? { request: asked.request } : {}),
       ...(usage ? { usage } : {}),
+      ...(asks.length > 0 ? { asks: asks.map(({ id, name, answer }) => ({ id, name, answer })) } : {}),
       ...(this.#mark.parallel ? { parallel: true } : {}),
       ...besideOf(this.#lane),
       value,
@@ -252,6 +280,10 @@ export class Dispatch<T> implements Live<T> {
       const tried = await this.#tryTransaction(work);
       if (tried.as === "returned") return tried.value;
       const { error } = tried;
+      if (tried.as === "threw" && this.#call.undone?.(error)) {
+        await this.#undo();
+        throw error;
+      }
       const ms = tried.as === "aborted" ? undefined : waitMs(this.#terms.retry, tries, Math.random());
       const aborted =
         tried.as === "aborted" ||

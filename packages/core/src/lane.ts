@@ -1,11 +1,18 @@
 import { RequestMemo } from "./request.ts";
-import type { EmittedCall } from "./step/call.ts";
+import type { Asks } from "./ledger/entry.ts";
 
 /** What a lane, or a row of calls of one name in it, knows of this execution. */
 interface Row {
   readonly taken: Set<number>;
   /** Calls that are open, or sibling lanes that are. */
   readonly open: Set<{ parallel: boolean }>;
+}
+
+/** A tool call, and the model call whose answer asked for it. */
+export interface Emitted {
+  readonly model: string;
+  /** With its input where this execution has seen the answer. */
+  readonly call: Asks & { readonly input?: unknown };
 }
 
 /**
@@ -23,7 +30,7 @@ export class Lane {
   parallel = false;
   /** What models were asked in this lane. */
   readonly requests = new RequestMemo();
-  readonly emitted = new Map<string, { model: string; call: EmittedCall }[]>();
+  readonly emitted = new Map<string, Emitted[]>();
   readonly #rows = new Map<string, Row>();
   #pending = 0;
 
@@ -41,6 +48,12 @@ export class Lane {
       this.#rows.set(name, row);
     }
     return row;
+  }
+
+  /** It is gone through again from its beginning: no place in it is taken any more. */
+  restart(): void {
+    this.#rows.clear();
+    this.emitted.clear();
   }
 
   /** A child of that name, open until what it was opened for has settled. */

@@ -18,6 +18,9 @@ export interface Port {
   step<T>(call: Call<T>, work: (live: Live<T>) => T | PromiseLike<T>): Promise<T>;
   /** Work that must settle before the run may end. If it rejects, the run fails with it, unless its work did first. */
   keep(promise: PromiseLike<unknown>): void;
-  /** The framework tries this lane again: model answers after the lane's last intent are asked for anew. */
-  resample(): void;
+  /**
+   * The framework tries this lane again, from its beginning: `work` finds there what is on record, but model answers
+   * after the lane's last intent are asked for anew.
+   */
+  resample<T>(work: () => T | PromiseLike<T>): Promise<T>;
 }

@@ -15,7 +15,7 @@ export interface Execution {
   begin<T>(lane: Lane, call: Call<T>): Promise<Begun<T>>;
   value<T>(lane: Lane, name: string, make: () => T): T;
   keep(promise: PromiseLike<unknown>): void;
-  resample(lane: Lane): void;
+  resample(lane: Lane): Promise<void>;
   /** Of a trace alone: what stands in for whatever would reach beyond the record. */
   readonly trace?: {
     /** Says that the code leaves the record here, and throws. */
@@ -59,19 +59,7 @@ export class Scope implements Port {
   }
 
   lane<T>(name: string, work: () => T): T {
-    const lane = this.at.child(name);
-    const close = lane.open();
-    let result: T;
-    try {
-      result = new Scope(this.session, lane, this.key, this.client).enter(work);
-    } catch (error) {
-      close();
-      throw error;
-    }
-    // Before anybody who awaits the result goes on: a lane that comes after this one does not run beside it.
-    if (isPromiseLike(result)) result.then(close, close);
-    else queueMicrotask(close);
-    return result;
+    return new Scope(this.session, this.at.child(name), this.key, this.client).#hold(work);
   }
 
   begin<T>(call: Call<T>): Promise<Begun<T>> {
@@ -88,8 +76,25 @@ export class Scope implements Port {
     this.session.keep(promise);
   }
 
-  resample(): void {
-    this.session.resample(this.at);
+  async resample<T>(work: () => T | PromiseLike<T>): Promise<T> {
+    await this.session.resample(this.at);
+    return await this.#hold(work);
+  }
+
+  /** The lane is open until the work has settled. */
+  #hold<T>(work: () => T): T {
+    const close = this.at.open();
+    let result: T;
+    try {
+      result = this.enter(work);
+    } catch (error) {
+      close();
+      throw error;
+    }
+    // Before anybody who awaits the result goes on: a lane that comes after this one does not run beside it.
+    if (isPromiseLike(result)) result.then(close, close);
+    else queueMicrotask(close);
+    return result;
   }
 }
 

@@ -148,8 +148,12 @@ export class Session implements Execution {
   }
 
   /** A framework tries a lane again: model answers after its last intent are not used a second time. */
-  resample(lane: Lane): void {
-    if (lane.path !== undefined) this.#setAside(resampledSteps(this.#run, lane.path));
+  async resample(lane: Lane): Promise<void> {
+    if (lane.path === undefined) return;
+    if (this.#writer) await this.#unlessStopped(this.#writer.flush()); // an answer may be on its way to the ledger
+    this.#setAside(resampledSteps(this.#run, lane.path));
+    lane.restart();
+    this.#course?.restart(lane.path);
   }
 
   async begin<T>(lane: Lane, call: Call<T>): Promise<Begun<T>> {

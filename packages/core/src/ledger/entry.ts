@@ -89,9 +89,17 @@ export interface Observation {
   readonly ms?: number | undefined; // how long the call took, by the worker's monotonic clock
   readonly request?: KeptRequest | undefined; // what a model was asked
   readonly usage?: Usage | undefined;
+  readonly asks?: readonly Asks[] | undefined; // the tool calls that a model's answer asks for
   readonly parallel?: boolean | undefined;
   readonly beside?: readonly string[] | undefined;
   readonly value?: Encoded | undefined;
+}
+
+/** A tool call that a model's answer asks for. `answer` is the answer's own id, where it has one. */
+export interface Asks {
+  readonly id: string;
+  readonly name: string;
+  readonly answer?: string | undefined;
 }
 
 /** A field of a model request: whole, or the hash of the blob that holds it, or of the list that it is. */

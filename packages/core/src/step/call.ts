@@ -8,6 +8,8 @@ export interface EmittedCall {
   readonly name: string;
   /** The arguments as the model wrote them: usually a JSON string. They are what the tool call's digest is made of. */
   readonly input: unknown;
+  /** The id of the answer itself, where the framework has one that no two answers share. */
+  readonly answer?: string | undefined;
 }
 
 /** One touch of the outside world, as an adapter announces it. */
@@ -17,12 +19,16 @@ export interface Call<T = unknown> {
   readonly name: string;
   /** The tool call id that the model gave, where there is one. */
   readonly id?: string | undefined;
+  /** The id of the answer that asked for it, where the framework tells. */
+  readonly answer?: string | undefined;
   /**
    * What is asked. Its canonical form is digested: for a model the request without what no two executions share
    * (headers, signals, generated ids); for a tool its arguments, unless a model emitted the call: then the arguments
-   * as the model wrote them count.
+   * as the model wrote them count, unless they are `verbatim`.
    */
   readonly input: unknown;
+  /** The arguments are raw as they are, and count even where somebody changed them after the model wrote them. */
+  readonly verbatim?: boolean | undefined;
   /** Overrides what is declared under `tools`. Absent: the declared effect, else `once`; for a model none. */
   readonly effect?: Effect | undefined;
   /** How long it may take, in milliseconds. Overrides what is declared under `tools`. */
@@ -32,6 +38,11 @@ export interface Call<T = unknown> {
   readonly signal?: AbortSignal | undefined;
   /** The tool calls that a model's answer asks for. Called with every answer, live or recorded. */
   readonly emits?: ((value: T) => readonly EmittedCall[]) | undefined;
+  /**
+   * Is this thrown to say that the call has not happened, and is to be made again later? For a framework's own control
+   * flow, which a tool's body may throw: it is no outcome.
+   */
+  readonly undone?: ((error: unknown) => boolean) | undefined;
   /** Tokens that the answer reports, in the ledger's shape. Called with live answers only. */
   readonly usage?: ((value: T) => Usage | undefined) | undefined;
 }

@@ -124,7 +124,7 @@ export class Tracer implements Execution {
   }
 
   /** Answers that were set aside are not on record any more: there is nothing to set aside again. */
-  resample(): void {}
+  async resample(): Promise<void> {}
 
   /** Resolves when all that is kept has settled. Rejects where something of it did. */
   async settled(): Promise<void> {
