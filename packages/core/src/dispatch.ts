@@ -203,12 +203,7 @@ export class Dispatch<T> implements Live<T> {
     throw new HoldfastError("OUTPUT_TOO_LARGE", { runId, step: this.#located.key, bytes, limit });
   }
 
-  #observation(
-    value: Encoded,
-    ok: boolean,
-    asks: readonly EmittedCall[] = [],
-    usage?: Usage,
-  ): Observation {
+  #observation(value: Encoded, ok: boolean, asks: readonly EmittedCall[] = [], usage?: Usage): Observation {
     const { key, digest, asked } = this.#located;
     return {
       kind: "observation",

@@ -1,5 +1,5 @@
-import { RequestMemo } from "./request.ts";
 import type { Asks } from "./ledger/entry.ts";
+import { RequestMemo } from "./request.ts";
 
 /** What a lane, or a row of calls of one name in it, knows of this execution. */
 interface Row {

@@ -6,8 +6,11 @@ import { newId } from "./store.ts";
 
 const { open, interruptRun } = useHoldfast();
 
-const pay = (input: unknown, work: () => unknown, more: { id?: string; answer?: string } = { id: "call_0" }) =>
-  tool("pay", input, work, { verbatim: true, ...more });
+const pay = (
+  input: unknown,
+  work: () => unknown,
+  more: { id?: string; answer?: string } = { id: "call_0" },
+) => tool("pay", input, work, { verbatim: true, ...more });
 const asks = (input: unknown, answer?: string): EmittedCall => ({ id: "call_0", name: "pay", input, answer });
 
 describe("a tool call whose answer this execution never comes to, as its framework goes on behind it,", () => {
@@ -49,7 +52,9 @@ describe("a tool call whose answer this execution never comes to, as its framewo
   test("is told apart by the answer that it names, however late that was", async () => {
     const id = await interruptRun(async (interrupt) => {
       await port().lane("agent@1", () => plans("a", asks({ to: "ana" }, "msg_1")));
-      await port().lane("tools@2", () => pay({ to: "ana" }, () => "first", { id: "call_0", answer: "msg_1" }));
+      await port().lane("tools@2", () =>
+        pay({ to: "ana" }, () => "first", { id: "call_0", answer: "msg_1" }),
+      );
       await port().lane("agent@3", () => plans("b", asks({ to: "ana" }, "msg_2")));
       await interrupt();
     });
@@ -96,18 +101,21 @@ describe("a call that gives itself up by its framework's control flow", () => {
     throw new Interrupt("later");
   };
 
-  test.each(["once", "read", "transaction"] as const)("with the effect %s has not happened", async (effect) => {
-    const holdfast = await open();
-    const id = newId();
-    const seen = holdfast.run(id, async () => {
-      await tool("pay", {}, giveUp, { undone, effect }).catch(() => {});
-      return tool("pay", {}, () => "paid", { undone, effect });
-    });
-    expect(await seen).toBe("paid");
-    const step = "pay#0";
-    const facts = ["intent", "resolution", "intent", "observation"].map((kind) => `${kind} ${step}`);
-    expect((await told(holdfast, id)).slice(0, 4)).toEqual(facts);
-  });
+  test.each(["once", "read", "transaction"] as const)(
+    "with the effect %s has not happened",
+    async (effect) => {
+      const holdfast = await open();
+      const id = newId();
+      const seen = holdfast.run(id, async () => {
+        await tool("pay", {}, giveUp, { undone, effect }).catch(() => {});
+        return tool("pay", {}, () => "paid", { undone, effect });
+      });
+      expect(await seen).toBe("paid");
+      const step = "pay#0";
+      const facts = ["intent", "resolution", "intent", "observation"].map((kind) => `${kind} ${step}`);
+      expect((await told(holdfast, id)).slice(0, 4)).toEqual(facts);
+    },
+  );
 
   test("is made when the run goes on", async () => {
     const id = await interruptRun(async (interrupt) => {
@@ -126,7 +134,10 @@ describe("a lane that its framework tries again", () => {
     return says();
   }
   const say = (answer: () => unknown) =>
-    port().step<string>({ kind: "model", name: "acme/m", input: { prompt: "say" } }, () => answer() as string);
+    port().step<string>(
+      { kind: "model", name: "acme/m", input: { prompt: "say" } },
+      () => answer() as string,
+    );
 
   test("finds its effects on record, and asks anew only what came after the last", async () => {
     const holdfast = await open();
