@@ -50,6 +50,15 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: "openai-agents",
+          root: "./packages/adapter-openai-agents",
+          include: tests,
+          globalSetup: database,
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: "embedded-postgres",
           root: "./packages/embedded-postgres",
           include: tests,

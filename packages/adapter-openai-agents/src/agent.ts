@@ -1,0 +1,79 @@
+import { idempotencyKey } from "@holdfast/core";
+import { holdHandoffs } from "./handoff.ts";
+import { currentHold } from "./hold.ts";
+import { isHeld, MARK, replaceMethod } from "./mark.ts";
+import { holdModel } from "./model.ts";
+import type { HostedEffects } from "./request.ts";
+import type { Agent, Callable, Handoff, McpServer, Model, RunContext, Tool } from "./sdk.ts";
+import { holdTools } from "./tools.ts";
+
+/** Prototypes whose methods are replaced: of `Agent`, in this copy of the SDK, and of classes that extend it. */
+const done = new WeakSet<object>();
+
+/**
+ * Replaces, for all agents of this kind, how the runner finds their tools and handoffs: it does so before each model
+ * call, for every agent that it comes to. No agent is changed. Outside a run they find what they found before.
+ */
+export function holdAgents(agent: Agent, hosted: HostedEffects): void {
+  for (
+    let kind = Object.getPrototypeOf(agent);
+    kind && kind !== Object.prototype;
+    kind = Object.getPrototypeOf(kind)
+  ) {
+    if (done.has(kind)) continue;
+    done.add(kind);
+    if (Object.hasOwn(kind, "getAllTools"))
+      replaceMethod(kind, "getAllTools", findTools(kind.getAllTools, hosted));
+    if (Object.hasOwn(kind, "getEnabledHandoffs")) {
+      replaceMethod(kind, "getEnabledHandoffs", findHandoffs(kind.getEnabledHandoffs));
+    }
+  }
+}
+
+function findTools(find: Callable, hosted: HostedEffects) {
+  return async function getAllTools(
+    this: Agent,
+    runContext: RunContext,
+    ...rest: unknown[]
+  ): Promise<Tool[]> {
+    const hold = currentHold();
+    if (hold) {
+      hold.usage ??= runContext.usage.constructor as NonNullable<typeof hold.usage>;
+      if (isModel(this.model)) holdModel(this.model, hosted);
+      for (const server of this.mcpServers ?? []) passOnKeys(server);
+    }
+    const tools = (await Reflect.apply(find, this, [runContext, ...rest])) as Tool[];
+    return hold ? holdTools(tools, hold) : tools;
+  };
+}
+
+function findHandoffs(find: Callable) {
+  return async function getEnabledHandoffs(this: Agent, ...args: unknown[]): Promise<Handoff[]> {
+    const handoffs = (await Reflect.apply(find, this, args)) as Handoff[];
+    return currentHold() ? holdHandoffs(handoffs, this) : handoffs;
+  };
+}
+
+export const isModel = (model: unknown): model is Model => typeof model === "object" && model !== null;
+
+/** What an MCP server finds the idempotency key of a call under, in its `_meta`. */
+const META = "holdfast/idempotency-key";
+
+function passOnKeys(server: McpServer): void {
+  if (isHeld(server)) return;
+  const { toolMetaResolver } = server;
+  server.toolMetaResolver = async (context) => {
+    const meta = await toolMetaResolver?.call(server, context);
+    const key = currentKey();
+    return key === undefined ? meta : { ...meta, [META]: key };
+  };
+  Object.defineProperty(server, MARK, { value: true });
+}
+
+function currentKey(): string | undefined {
+  try {
+    return idempotencyKey();
+  } catch {
+    return undefined; // the call is made outside a run
+  }
+}

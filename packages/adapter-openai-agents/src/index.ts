@@ -1,0 +1,2 @@
+export { hf } from "@holdfast/core";
+export { type DurabilityOptions, withDurability } from "./with-durability.ts";

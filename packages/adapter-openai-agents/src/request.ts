@@ -1,0 +1,79 @@
+import type { Effect } from "@holdfast/core";
+import type { Hold } from "./hold.ts";
+import type { ModelRequest, RequestTool } from "./sdk.ts";
+
+/** What decides the answer. Not the signal, nor what the SDK passes for its own ends (`_internal`, `tracing`). */
+const ASKED = [
+  "systemInstructions",
+  "prompt",
+  "overridePromptModel",
+  "input",
+  "previousResponseId",
+  "conversationId",
+  "modelSettings",
+  "tools",
+  "toolsExplicitlyProvided",
+  "handoffs",
+  "outputType",
+];
+
+/** The request as it is recorded and digested. Streamed or whole, the question is the same. */
+export function asked(request: ModelRequest): Readonly<Record<string, unknown>> {
+  const fields: Record<string, unknown> = {};
+  for (const field of ASKED) fields[field] = request[field];
+  fields.modelSettings = settingsOf(request.modelSettings as Settings);
+  fields.tools = request.tools?.map(withoutSecrets);
+  return fields;
+}
+
+interface Settings {
+  readonly retry?: unknown;
+  readonly timeoutMs?: unknown;
+  readonly providerData?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** Without how often it is tried, for how long, and under which headers. */
+function settingsOf({ retry, timeoutMs, providerData, ...settings }: Settings = {}) {
+  if (!providerData) return settings;
+  const { extraHeaders, extra_headers, ...data } = providerData;
+  return { ...settings, providerData: data };
+}
+
+/** What a hosted MCP server is signed in to with goes to the provider, and nowhere else. */
+function withoutSecrets(tool: RequestTool): RequestTool {
+  if (!tool.providerData) return tool;
+  const { authorization, headers, ...providerData } = tool.providerData;
+  return { ...tool, providerData };
+}
+
+/** The tools that a model may call and that run here. */
+const LOCAL = ["function", "shell", "apply_patch", "computer"];
+
+export const toolKey = ({ type, name }: RequestTool) => `${type} ${name}`;
+
+/** A function tool that the model would be told of, and that was never held. */
+export const unheldTool = ({ tools }: Hold, request: ModelRequest): RequestTool | undefined =>
+  request.tools?.find((tool) => tool.type === "function" && !tools.has(toolKey(tool)));
+
+/** By name: what a tool that the provider runs does. */
+export type HostedEffects = Readonly<Record<string, Effect>>;
+
+/**
+ * What a model call does besides answering. Tools that the provider runs have acted by the time it answers, and a
+ * conversation that the provider keeps has grown: nobody here can tell what of it a crash cut off, so the call is `once`,
+ * unless each of these tools is said to do no harm. A prompt of the provider's may bring tools that are not seen here.
+ */
+export function effectOf(
+  hold: Hold | undefined,
+  request: ModelRequest,
+  hosted: HostedEffects,
+): Effect | undefined {
+  if (request.conversationId !== undefined) return "once";
+  const elsewhere = (request.tools ?? []).filter(
+    (tool) => !LOCAL.includes(tool.type) || (hold && !hold.tools.has(toolKey(tool))),
+  );
+  const names = [...elsewhere.map(({ name }) => name), ...(request.prompt ? ["prompt"] : [])];
+  return names.every((name) => HARMLESS.includes(hosted[name] ?? "once")) ? undefined : "once";
+}
+
+const HARMLESS: readonly Effect[] = ["read", "idempotent"];
