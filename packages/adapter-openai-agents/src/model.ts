@@ -1,25 +1,19 @@
-import { type Call, current, HoldfastError, type Port } from "@holdfast/core";
+import { type Call, current, HoldfastError } from "@holdfast/core";
 import { type Answer, emittedBy, slim, toResponse, usageOf } from "./answer.ts";
 import { type Hold, holdOf } from "./hold.ts";
 import { isHeld, MARK, replaceMethod } from "./mark.ts";
+import { type Asking, inBody, isInBody, withSignal } from "./model-call.ts";
 import { asked, effectOf, type HostedEffects, unheldTool } from "./request.ts";
 import type { Model, ModelRequest, ModelResponse, Provider } from "./sdk.ts";
 import { unlessStopped } from "./stop.ts";
 import { streamAnswer } from "./stream.ts";
 
-/** What model calls are held with. */
-export interface Asking {
-  readonly port: Port;
-  readonly hold: Hold | undefined;
-  readonly call: Call<Answer>;
-}
-
 /** Holds the calls of every model that a provider gives, in place. */
 export function holdProvider(provider: Provider, hosted: HostedEffects): void {
   if (isHeld(provider)) return;
-  const { getModel } = provider;
+  const getModel = provider.getModel.bind(provider);
   const held = (name?: string) => {
-    const found = getModel.call(provider, name);
+    const found = getModel(name);
     const hold = (model: Model) => {
       holdModel(model, hosted, name);
       return model;
@@ -36,36 +30,27 @@ export function holdProvider(provider: Provider, hosted: HostedEffects): void {
  */
 export function holdModel(model: Model, hosted: HostedEffects, name = nameOf(model)): void {
   if (isHeld(model)) return;
-  const { getResponse, getStreamedResponse } = model;
+  const getResponse = model.getResponse.bind(model);
+  const getStreamedResponse = model.getStreamedResponse.bind(model);
   const asking = (request: ModelRequest): Asking | undefined => {
     const port = current();
     // A model that asks another one is one call, and paid once.
-    if (!port || inModel.has(port)) return undefined;
+    if (!port || isInBody(port)) return undefined;
     const hold = holdOf(port);
     if (hold) refuseUnheldTool(hold, request);
     return { port, hold, call: callOf(request, name, effectOf(hold, request, hosted)) };
   };
   replaceMethod(model, "getResponse", async (request: ModelRequest) => {
-    const work = () => getResponse.call(model, request);
+    const work = () => getResponse(request);
     const held = asking(request);
     return held ? await respond(held, request, work) : await work();
   });
   replaceMethod(model, "getStreamedResponse", (request: ModelRequest) => {
-    const work = () => getStreamedResponse.call(model, request);
+    const work = () => getStreamedResponse(request);
     const held = asking(request);
     return held ? streamAnswer(held, request, work) : work();
   });
   Object.defineProperty(model, MARK, { value: true });
-}
-
-/** The bodies of model calls. */
-const inModel = new WeakSet<Port>();
-
-/** Runs the model's own code. */
-export function inBody<T>(work: () => T): T {
-  const body = current();
-  if (body) inModel.add(body);
-  return work();
 }
 
 function respond({ port, hold, call }: Asking, request: ModelRequest, work: () => Promise<ModelResponse>) {
@@ -76,21 +61,6 @@ function respond({ port, hold, call }: Asking, request: ModelRequest, work: () =
     port,
     answered.then((answer) => toResponse(answer, hold)),
   );
-}
-
-/** On the request itself: the SDK knows it again by its identity, to count what failed calls have used. */
-export async function withSignal<T>(
-  request: ModelRequest,
-  signal: AbortSignal,
-  work: () => Promise<T>,
-): Promise<T> {
-  const own = request.signal;
-  request.signal = signal;
-  try {
-    return await work();
-  } finally {
-    request.signal = own;
-  }
 }
 
 function callOf(request: ModelRequest, name: string, effect: Call["effect"]): Call<Answer> {

@@ -21,30 +21,29 @@ const ASKED = [
 export function asked(request: ModelRequest): Readonly<Record<string, unknown>> {
   const fields: Record<string, unknown> = {};
   for (const field of ASKED) fields[field] = request[field];
-  fields.modelSettings = settingsOf(request.modelSettings as Settings);
+  fields.modelSettings = settingsOf(request.modelSettings as Fields | undefined);
   fields.tools = request.tools?.map(withoutSecrets);
   return fields;
 }
 
-interface Settings {
-  readonly retry?: unknown;
-  readonly timeoutMs?: unknown;
-  readonly providerData?: Readonly<Record<string, unknown>> | undefined;
-}
+type Fields = Readonly<Record<string, unknown>>;
 
-/** Without how often it is tried, for how long, and under which headers. */
-function settingsOf({ retry, timeoutMs, providerData, ...settings }: Settings = {}) {
-  if (!providerData) return settings;
-  const { extraHeaders, extra_headers, ...data } = providerData;
-  return { ...settings, providerData: data };
+/** How often it is tried, for how long, and under which headers, decides nothing. */
+function settingsOf(settings: Fields | undefined): Fields {
+  const { providerData } = settings ?? {};
+  const own = without(settings ?? {}, ["retry", "timeoutMs"]);
+  if (!providerData) return own;
+  return { ...own, providerData: without(providerData as Fields, ["extraHeaders", "extra_headers"]) };
 }
 
 /** What a hosted MCP server is signed in to with goes to the provider, and nowhere else. */
 function withoutSecrets(tool: RequestTool): RequestTool {
   if (!tool.providerData) return tool;
-  const { authorization, headers, ...providerData } = tool.providerData;
-  return { ...tool, providerData };
+  return { ...tool, providerData: without(tool.providerData, ["authorization", "headers"]) };
 }
+
+const without = (fields: Fields, names: readonly string[]): Fields =>
+  Object.fromEntries(Object.entries(fields).filter(([name]) => !names.includes(name)));
 
 /** The tools that a model may call and that run here. */
 const LOCAL = ["function", "shell", "apply_patch", "computer"];

@@ -1,6 +1,6 @@
 import type { Begun, Live } from "@holdfast/core";
 import { type Answer, slim, toResponse } from "./answer.ts";
-import { type Asking, inBody, withSignal } from "./model.ts";
+import { type Asking, inBody, withSignal } from "./model-call.ts";
 import { type Outlet, openOutlet } from "./outlet.ts";
 import type { ModelRequest, ModelResponse, OutputItem, StreamEvent } from "./sdk.ts";
 import { unlessStopped } from "./stop.ts";
