@@ -17,6 +17,7 @@ import { rebuildRequest } from "./rebuild-request.ts";
 import { readRecordedRun } from "./recorded-run.ts";
 import { Redactor } from "./redact.ts";
 import type { RunStatus } from "./run/status.ts";
+import { diffRuns, type RunDiff } from "./run-diff.ts";
 import { type RunList, runsOn } from "./run-list.ts";
 import { currentScope } from "./scope.ts";
 import { Session } from "./session.ts";
@@ -217,6 +218,15 @@ export class Holdfast {
     const { db } = await this.opened();
     const read = (runId: string) => readRecordedRun(db, runId, "replay");
     return (await traceRun(await read(id), work as Work<T>, this.#settings, read)).trace;
+  }
+
+  /**
+   * What one run did against what another did: step by step, aligned by lane. `runDiffText` is what it reads like in a
+   * terminal. Throws RUN_NOT_FOUND, and COMMAND_NOT_ALLOWED for a pruned run.
+   */
+  async diff(a: string, b: string): Promise<RunDiff> {
+    const { db } = await this.opened();
+    return await diffRuns(await readRecordedRun(db, a, "diff"), await readRecordedRun(db, b, "diff"));
   }
 
   /**

@@ -5,6 +5,7 @@ export type { Doubts, OpenDoubt, Resolved } from "./doubts.ts";
 export type { LedgerEntry, TailOptions } from "./read-ledger.ts";
 export type { RunFilter, RunList, RunPage, RunSummary, RunView } from "./run-list.ts";
 export { type Departure, departureText, type Trace } from "./trace/trace.ts";
+export { type RunDiff, type RunTotals, runDiffText, type StepDiff } from "./run-diff.ts";
 export type { Difference } from "./diff/difference.ts";
 export type { Retry } from "./retry.ts";
 export type { Reconciled, ToolSettings } from "./settings.ts";

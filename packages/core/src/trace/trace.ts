@@ -1,14 +1,11 @@
 import { canKeep, decode, encode } from "../codec.ts";
 import { type Difference, differencesIn, differenceText } from "../diff/difference.ts";
 import { toPlain } from "../json.ts";
-import type { Entry, Observation, Outcome } from "../ledger/entry.ts";
+import type { Outcome } from "../ledger/entry.ts";
 import { parseKey } from "../ledger/key.ts";
-import type { Step } from "../ledger/replay.ts";
-import { requestOf } from "../rebuild-request.ts";
-import type { RecordedRun } from "../recorded-run.ts";
-import { CALLED } from "../request.ts";
+import { askedIn, type RecordedRun } from "../recorded-run.ts";
 import { outside } from "../scope.ts";
-import { type Departing, requestFields, Tracer, type TraceSettings, unservedIn } from "./tracer.ts";
+import { type Departing, Tracer, type TraceSettings, unservedIn } from "./tracer.ts";
 
 /** A place at which the code does something else than is on record. */
 export interface Departure {
@@ -143,18 +140,6 @@ async function departureOf(recorded: RecordedRun, tracer: Tracer, departing: Dep
     differences: was === undefined && asks === undefined ? [] : differencesIn(was, asks),
   };
 }
-
-/** What a recorded step asked, plain. Undefined where the ledger does not say. */
-async function askedIn({ blobs }: RecordedRun, step: Step): Promise<unknown> {
-  if (step.at === "observed" && step.observation.request) return await modelAsked(step.observation, blobs);
-  if (!("intent" in step) || step.intent?.value === undefined) return undefined;
-  return toPlain(decode(step.intent.value));
-}
-
-export const modelAsked = async (observation: Entry<Observation>, blobs: RecordedRun["blobs"]) => ({
-  ...requestFields(await requestOf(observation, blobs)),
-  [CALLED]: observation.name,
-});
 
 function missed({ run, served }: Tracer): Departure[] {
   const steps = unservedIn(run, served);

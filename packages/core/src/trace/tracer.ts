@@ -6,7 +6,7 @@ import { Lane } from "../lane.ts";
 import type { Entry } from "../ledger/entry.ts";
 import { parseKey } from "../ledger/key.ts";
 import { type Run, replay, type Step } from "../ledger/replay.ts";
-import { CALLED, WHOLE } from "../request.ts";
+import { modelAsks } from "../recorded-run.ts";
 import { type Execution, Scope } from "../scope.ts";
 import { businessKeyOf, type RunSettings, settingsOf } from "../settings.ts";
 import type { Begun, Call } from "../step/call.ts";
@@ -169,7 +169,7 @@ export class Tracer implements Execution {
   /** What is asked, as it would be recorded. */
   #asks({ kind, name, input }: Call<never>, located?: Located): unknown {
     const { redactor } = this.#settings;
-    if (kind === "model") return { ...requestFields(redactor.apply("request", input)), [CALLED]: name };
+    if (kind === "model") return modelAsks(name, redactor.apply("request", input));
     return toPlain(located ? located.input : redactor.apply("input", input));
   }
 
@@ -225,13 +225,6 @@ function isInBody(run: Run, key: string): boolean {
     if (step && !isModel(step)) return true;
   }
   return false;
-}
-
-/** A model request by its fields, plain: one that is no record is a field of its own, as on record. */
-export function requestFields(request: unknown): Record<string, unknown> {
-  const plain = toPlain(request);
-  const isRecord = typeof plain === "object" && plain !== null && !Array.isArray(plain);
-  return isRecord ? (plain as Record<string, unknown>) : { [WHOLE]: plain };
 }
 
 const isModel = (step: Step): boolean => parseKey(step.key).place?.name === "model";
