@@ -147,7 +147,9 @@ function totalsOf({ runId, entries }: RecordedRun, { steps, outcome }: Run): Run
 export function runDiffText({ a, b, input, steps, end }: RunDiff): string {
   const both = (of: (totals: RunTotals) => string | number) => `${of(a)} → ${of(b)}`;
   const shown = (title: string, differences: readonly Difference[]) =>
-    differences.length === 0 ? [] : [`    ${title}`, ...differences.map((each) => differenceText(each, "      "))];
+    differences.length === 0
+      ? []
+      : [`    ${title}`, ...differences.map((each) => differenceText(each, "      "))];
   return [
     `${a.runId} → ${b.runId}`,
     ...shown("input", input),

@@ -5,7 +5,9 @@ import type { Fact } from "../src/ledger/entry.ts";
 import { answered, given, intended, observed, started } from "./given.ts";
 
 const told = (a: readonly Fact[], b: readonly Fact[]) =>
-  align(given(started, ...a), given(started, ...b)).map(({ a, b }) => [a?.key ?? "–", b?.key ?? "–"].join(" "));
+  align(given(started, ...a), given(started, ...b)).map(({ a, b }) =>
+    [a?.key ?? "–", b?.key ?? "–"].join(" "),
+  );
 
 test("steps of one lane and place are one, whatever they ask", () => {
   expect(told([answered("l.0/model#0", 1)], [answered("l.0/model#0", 2, { digest: "e" })])).toEqual([
@@ -54,7 +56,10 @@ const key = fc
   })
   .map((segments) => segments.join("/"));
 const ledger = fc
-  .uniqueArray(fc.record({ key, digest: fc.constantFrom("d", "e") }), { selector: ({ key }) => key, maxLength: 12 })
+  .uniqueArray(fc.record({ key, digest: fc.constantFrom("d", "e") }), {
+    selector: ({ key }) => key,
+    maxLength: 12,
+  })
   .map((steps) => given(started, ...steps.map(({ key, digest }) => observed(key, 1, { digest }))));
 
 property.prop([ledger])("a run is aligned with itself, step by step", (run) => {

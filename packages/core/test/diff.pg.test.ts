@@ -7,23 +7,26 @@ import { newId } from "./store.ts";
 const { open } = useHoldfast();
 
 /** Two turns with a tool in between, and a step at the end. */
-const agent = (system: string, price: number, answer = "paid") => async () => {
-  const usage = () => ({ inputTokens: 10, outputTokens: 2 });
-  const asks = (messages: readonly unknown[], says: string) =>
-    port().step<string>(
-      {
-        kind: "model",
-        name: "acme/m",
-        input: { messages },
-        usage,
-        emits: (said) => (said === "look" ? [{ id: crypto.randomUUID(), name: "look_up", input: { id: 7 } }] : []),
-      },
-      () => says,
-    );
-  await asks([system], "look");
-  const found = await tool("look_up", { id: 7 }, () => ({ price }), { effect: "read" });
-  return await asks([system, JSON.stringify(found)], answer);
-};
+const agent =
+  (system: string, price: number, answer = "paid") =>
+  async () => {
+    const usage = () => ({ inputTokens: 10, outputTokens: 2 });
+    const asks = (messages: readonly unknown[], says: string) =>
+      port().step<string>(
+        {
+          kind: "model",
+          name: "acme/m",
+          input: { messages },
+          usage,
+          emits: (said) =>
+            said === "look" ? [{ id: crypto.randomUUID(), name: "look_up", input: { id: 7 } }] : [],
+        },
+        () => says,
+      );
+    await asks([system], "look");
+    const found = await tool("look_up", { id: 7 }, () => ({ price }), { effect: "read" });
+    return await asks([system, JSON.stringify(found)], answer);
+  };
 
 async function twoRuns(one: () => Promise<unknown>, other: () => Promise<unknown>) {
   const holdfast = await open();

@@ -82,7 +82,13 @@ function treeOf(run: Run): Node {
   return root;
 }
 
-const node = (segment: string): Node => ({ segment, children: new Map(), step: undefined, seq: 0, digest: "" });
+const node = (segment: string): Node => ({
+  segment,
+  children: new Map(),
+  step: undefined,
+  seq: 0,
+  digest: "",
+});
 
 const childrenOf = (node: Node | undefined): Node[] => [...(node?.children.values() ?? [])];
 
@@ -92,5 +98,7 @@ const nameOf = ({ segment }: Node): string => segment.replace(/(\.|#)\d+$|:.*$/,
 /** Where a step begins in its ledger. */
 export function seqOf(step: Step): number {
   if ("intent" in step && step.intent) return step.intent.seq;
-  return step.at === "refused" ? step.refusal.seq : (step as Extract<Step, { at: "observed" }>).observation.seq;
+  return step.at === "refused"
+    ? step.refusal.seq
+    : (step as Extract<Step, { at: "observed" }>).observation.seq;
 }
