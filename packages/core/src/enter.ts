@@ -66,7 +66,8 @@ export async function enterRun(entering: Entering): Promise<Entered> {
         why: "a worker does that",
       });
     }
-    if (head.status === "waiting" && head.waitingOn && head.waitingOn !== "caller") throw await waiting(head);
+    if (head.command === "pause") throw await waiting(head);
+    if (head.status === "waiting" && head.waitingOn !== "caller" && !head.due) throw await waiting(head);
 
     const { owner } = head;
     const mine = owner?.number === heart.number;
@@ -138,7 +139,8 @@ export async function enterRun(entering: Entering): Promise<Entered> {
     const run = replay(await readEntries(db, head));
     const doubts = doubtsOf(run, true).map((step) => step.key);
     const waitingOn = head.waitingOn ?? "caller";
-    return new HoldfastError("RUN_WAITING", { runId, waitingOn, questions: [], doubts });
+    const paused = head.command === "pause";
+    return new HoldfastError("RUN_WAITING", { runId, waitingOn, questions: [], doubts, paused });
   }
 }
 

@@ -13,6 +13,7 @@ export interface ErrorDetails {
     waitingOn: WaitingOn;
     questions: readonly string[];
     doubts: readonly string[];
+    paused?: boolean | undefined;
   };
   RUN_UNFINISHED: { runId: string };
   RUN_NESTED: { runId: string };
@@ -26,7 +27,9 @@ export interface ErrorDetails {
   COMMAND_NOT_ALLOWED: { runId: string; command: string; why: string };
   QUEUE_FULL: { limit: number };
   CANCELLED: { runId: string; by: string | undefined };
-  TIMED_OUT: { runId: string; step: string; timeoutMs: number };
+  TIMED_OUT: { runId: string; step: string | undefined; timeoutMs: number };
+  TOO_MANY_STEPS: { runId: string; limit: number };
+  RUN_DEAD: { runId: string; reason: string };
   NOT_SERIALIZABLE: { path: string; why: string };
   OUTPUT_TOO_LARGE: { runId: string; step: string; bytes: number; limit: number };
   UNHELD_CALL: { name: string; why: string };
@@ -54,7 +57,9 @@ const messages: { [C in ErrorCode]: (details: ErrorDetails[C]) => string } = {
   RUN_LEASED: (d) =>
     `Run ${d.runId} is being worked on by ${d.worker}, which is alive. Wait for it, or pass onLeased: "wait".`,
   RUN_WAITING: (d) =>
-    `Run ${d.runId} is parked: it waits for ${d.waitingOn}. ${settle(d.runId, d.waitingOn)}`,
+    d.paused
+      ? `Run ${d.runId} is paused. hf.resume("${d.runId}", { by }) lets it go on.`
+      : `Run ${d.runId} is parked: it waits for ${d.waitingOn}. ${settle(d.runId, d.waitingOn)}`,
   RUN_UNFINISHED: (d) =>
     `Run ${d.runId} is not finished. Finish or cancel it before giving it another input.`,
   RUN_NESTED: (d) => `Run ${d.runId} was started inside itself. Use another id for a child, or a step.`,
@@ -74,7 +79,11 @@ const messages: { [C in ErrorCode]: (details: ErrorDetails[C]) => string } = {
   CANCELLED: (d) =>
     `Run ${d.runId} was cancelled${d.by ? ` by ${d.by}` : ""}. Start a new run to do it after all.`,
   TIMED_OUT: (d) =>
-    `Step ${d.step} of run ${d.runId} took longer than its ${d.timeoutMs} ms. Raise timeoutMs if it may take longer.`,
+    `${d.step === undefined ? "Run" : `Step ${d.step} of run`} ${d.runId} took longer than its ${d.timeoutMs} ms. Raise timeoutMs if it may take longer.`,
+  TOO_MANY_STEPS: (d) =>
+    `Run ${d.runId} asks for more than its ${d.limit} steps, over all its executions. Raise maxSteps if it may take more.`,
+  RUN_DEAD: (d) =>
+    `Run ${d.runId} is dead: ${d.reason}. Look at hf.entries("${d.runId}"), mend what kills it, then hf.redrive("${d.runId}").`,
   NOT_SERIALIZABLE: (d) =>
     `The value at ${d.path} cannot be kept: ${d.why}. Return plain data, dates, maps, sets, bytes or errors.`,
   OUTPUT_TOO_LARGE: (d) =>

@@ -1,10 +1,11 @@
 import type pg from "pg";
 import { Appender } from "./appender.ts";
-import { canKeep, decode, encode, encodeError } from "./codec.ts";
+import { decode, encode } from "./codec.ts";
 import { type Doubts, doubtsOn } from "./doubts.ts";
 import { secondsOf } from "./duration.ts";
 import { checkSame, enterRun } from "./enter.ts";
 import { HoldfastError } from "./errors.ts";
+import { finish } from "./finish.ts";
 import { Heart } from "./heart.ts";
 import { digestOf } from "./json.ts";
 import type { Start } from "./ledger/entry.ts";
@@ -93,9 +94,6 @@ const OPTIONS = new Set<string>([
 ] satisfies (keyof HoldfastOptions)[]);
 
 const ENDED: readonly RunStatus[] = ["succeeded", "failed", "cancelled", "dead"];
-
-/** How long a run that cannot go on here waits for its lease to be given back. */
-const RELEASE_MS = 2_000;
 
 /** The longest run id, in characters: it is an index key. */
 const LONGEST_ID = 512;
@@ -372,7 +370,7 @@ export class Holdfast {
       this.#sessions.add(session);
       const { entries, lease, standing } = entered;
       session.open(entries, { means: { db, appender, heart }, lease, standing });
-      return await this.#finish(session, work);
+      return await finish(session, work, this.#settings.redactor);
     } catch (error) {
       session.stop(error); // calls that wait for the run to open, and streams over them, must hear of it
       throw error;
@@ -380,58 +378,6 @@ export class Holdfast {
       if (run !== undefined) this.#held.delete(run);
       this.#sessions.delete(session);
     }
-  }
-
-  async #finish<T>(session: Session, work: () => T | PromiseLike<T>): Promise<T> {
-    let value: T;
-    try {
-      value = (await Promise.race([work(), session.stopped])) as T;
-      await session.settled();
-      await session.finishOpen();
-    } catch (error) {
-      throw await this.#failed(session, error);
-    }
-    const kept = canKeep(value);
-    const encoded = kept ? encode(this.#settings.redactor.apply("value", value)) : undefined;
-    try {
-      await session.end({ kind: "outcome", status: "succeeded", kept, value: encoded });
-    } catch (error) {
-      session.stop(error);
-      throw error;
-    }
-    return encoded === undefined ? value : (decode(encoded) as T);
-  }
-
-  /** What the caller is told: the control-flow error that stopped the run, or what its work rejected with. */
-  async #failed(session: Session, error: unknown): Promise<unknown> {
-    if (!session.stopError && !isAboutTheRun(error)) {
-      try {
-        await session.settled();
-        await session.end({
-          kind: "outcome",
-          status: "failed",
-          kept: true,
-          value: encodeError(this.#settings.redactor.apply("error", error)),
-        });
-        return error;
-      } catch (failed) {
-        session.stop(failed);
-      }
-    }
-    // The run did not fail: it cannot go on here. Its lease goes back, so that it can go on elsewhere.
-    const reason = session.stopError ? session.stopError.error : error;
-    if (!HoldfastError.is(reason, "RUN_WAITING") || !session.stopError) {
-      const released = session.release().catch(() => {});
-      // A database that is away answers when it is back: whoever waits for the run is not kept waiting for that.
-      let timer: NodeJS.Timeout | undefined;
-      const bound = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, RELEASE_MS);
-      });
-      await Promise.race([released, bound]);
-      clearTimeout(timer);
-    }
-    session.stop(reason);
-    return reason;
   }
 
   async #beating(db: Database): Promise<Heart> {
@@ -489,11 +435,6 @@ export class Holdfast {
       : digestOf(this.#settings.redactor.apply("input", options.input));
   }
 }
-
-/** A child that waits, or a database that is away, says nothing about the work: it goes on when that is over. */
-const isAboutTheRun = (error: unknown): boolean =>
-  HoldfastError.is(error) &&
-  ["RUN_WAITING", "RUN_LEASED", "FENCED", "DIVERGED", "DRIFTED", "DATABASE_UNAVAILABLE"].includes(error.code);
 
 function check(argument: string, holds: boolean, why: string): void {
   if (!holds) throw new HoldfastError("INVALID_ARGUMENT", { argument, why });

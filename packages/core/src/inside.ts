@@ -1,5 +1,6 @@
 import { randomUUID as newUUID } from "node:crypto";
 import type { PoolClient } from "pg";
+import { secondsOf } from "./duration.ts";
 import { HoldfastError } from "./errors.ts";
 import type { Effect } from "./ledger/entry.ts";
 import { outsideRun } from "./outside-run.ts";
@@ -61,6 +62,16 @@ export function now(): Date {
 
 /** A random UUID (v4): a replay gets the same. */
 export const randomUUID = (): string => inRun("randomUUID()").value("randomUUID", newUUID);
+
+/**
+ * Waits for so long: `30d`, `12h`, `90s`, or a number of milliseconds. The time is on record, so that it passes also while
+ * no process is there: a wait of more than a second parks the run. Throws INVALID_ARGUMENT for what is no duration.
+ */
+export async function sleep(duration: string | number): Promise<void> {
+  const milliseconds = secondsOf("sleep()", duration) * 1000;
+  const { scope } = inRun("sleep()");
+  await scope.session.sleep(scope.at, milliseconds);
+}
 
 /** Aborted when the run is parked, cancelled, fenced, or its worker stops. */
 export const signal = (): AbortSignal => inRun("signal()").scope.signal;

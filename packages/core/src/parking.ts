@@ -5,10 +5,16 @@ import type { WaitingOn } from "./run/status.ts";
 /** How long a run that parks lets calls settle that are under way. Then it parks all the same. */
 const SETTLE_MS = 60_000;
 
-/** A step that waits for something from outside. */
-interface Waiting {
-  readonly step: string;
+/** What a call waits for that comes from outside. */
+export interface Wait {
   readonly waitingOn: WaitingOn;
+  /** Is it there? Asked again whenever others have written to the run. */
+  readonly isSettled: () => boolean;
+  /** The run is woken after so many milliseconds, whatever has come by then. Absent: only by what it waits for. */
+  readonly wakeInMs?: () => number;
+}
+
+interface Waiting extends Wait {
   readonly settled: () => void;
 }
 
@@ -17,9 +23,7 @@ export interface Parkable {
   /** Calls that are under way: their steps. */
   readonly open: ReadonlyMap<string, unknown>;
   /** Gives the lease back, if nothing was written behind our back. False: look again at what waits. */
-  park(waitingOn: WaitingOn): Promise<boolean>;
-  /** Is what this step waits for settled? */
-  isSettled(step: string): boolean;
+  park(waitingOn: WaitingOn, wakeInMs: number | undefined): Promise<boolean>;
   stop(error: unknown): void;
 }
 
@@ -65,10 +69,10 @@ export class Parking {
     });
   }
 
-  /** Waits until what the step needs is settled. Normally that happens in another process: the run parks. */
-  async wait(lane: Lane, step: string, waitingOn: WaitingOn): Promise<void> {
+  /** Waits until what the call needs is settled. Normally that happens in another process: the run parks. */
+  async wait(lane: Lane, wait: Wait): Promise<void> {
     const settled = Promise.withResolvers<void>();
-    this.#waiting.add({ step, waitingOn, settled: settled.resolve });
+    this.#waiting.add({ ...wait, settled: settled.resolve });
     this.#under ??= this.#park().finally(() => this.#reopen());
     await this.#hold(lane, () => settled.promise);
   }
@@ -76,7 +80,7 @@ export class Parking {
   /** Lets those go on whose wait is over. */
   recheck(): void {
     for (const waiting of this.#waiting) {
-      if (!this.#session.isSettled(waiting.step)) continue;
+      if (!waiting.isSettled()) continue;
       this.#waiting.delete(waiting);
       waiting.settled();
     }
@@ -104,11 +108,16 @@ export class Parking {
       for (;;) {
         this.recheck();
         const [first] = this.#waiting;
-        if (!first || (await this.#session.park(first.waitingOn))) return;
+        if (!first || (await this.#session.park(first.waitingOn, this.#wakeInMs()))) return;
       }
     } catch (error) {
       this.#session.stop(error);
     }
+  }
+
+  #wakeInMs(): number | undefined {
+    const times = [...this.#waiting].flatMap(({ wakeInMs }) => (wakeInMs ? [wakeInMs()] : []));
+    return times.length > 0 ? Math.min(...times) : undefined;
   }
 
   async #settle(boundMs: number): Promise<void> {

@@ -2,10 +2,9 @@ import type { Appender } from "./appender.ts";
 import { HoldfastError } from "./errors.ts";
 import type { Blob, Entry, Fact } from "./ledger/entry.ts";
 import { advance, type Run } from "./ledger/replay.ts";
-import type { WaitingOn } from "./run/status.ts";
 import { putBlobs } from "./store/blobs.ts";
 import type { Database, Transaction } from "./store/database.ts";
-import { park } from "./store/lease.ts";
+import { type Leaving, park } from "./store/lease.ts";
 import {
   type Append,
   type Appended,
@@ -115,20 +114,29 @@ export class RunWriter {
     });
   }
 
-  /** Gives the lease back and waits, unless others wrote meanwhile: then what they wrote is folded. Rejects with FENCED. */
-  async park(waitingOn: WaitingOn): Promise<boolean> {
+  /** Gives the lease back, unless others wrote meanwhile: then what they wrote is folded. Rejects with FENCED. */
+  async park(leaving: Leaving): Promise<boolean> {
     await this.flush();
     return await this.#alone(async () => {
       const parked = await park(
         this.#db,
         { lease: this.lease, number: this.#number + 1 },
         this.#run.seq,
-        waitingOn,
+        leaving,
       );
       if (parked) this.#number++;
       else await this.#catchUp(Number.POSITIVE_INFINITY);
       if (!parked) this.#refuseFenced();
       return parked;
+    });
+  }
+
+  /** Folds what others have written by now. Rejects with FENCED where the run was taken over. */
+  async look(): Promise<void> {
+    await this.flush();
+    await this.#alone(async () => {
+      await this.#catchUp(Number.POSITIVE_INFINITY);
+      this.#refuseFenced();
     });
   }
 

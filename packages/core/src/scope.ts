@@ -14,6 +14,7 @@ export interface Execution {
   readonly parent: Scope | undefined;
   begin<T>(lane: Lane, call: Call<T>): Promise<Begun<T>>;
   value<T>(lane: Lane, name: string, make: () => T): T;
+  sleep(lane: Lane, milliseconds: number): Promise<void>;
   keep(promise: PromiseLike<unknown>): void;
   resample(lane: Lane): Promise<void>;
   /** Of a trace alone: what stands in for whatever would reach beyond the record. */

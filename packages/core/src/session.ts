@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { Appender } from "./appender.ts";
 import { decode, encode } from "./codec.ts";
 import { Course, type Located } from "./course.ts";
@@ -10,7 +11,7 @@ import { idempotencyKeyOf } from "./ledger/key.ts";
 import { doubtsOf, forget, lostAt, type Run, replay } from "./ledger/replay.ts";
 import { resampledSteps } from "./ledger/resample.ts";
 import { must } from "./must.ts";
-import { Parking } from "./parking.ts";
+import { Parking, type Wait } from "./parking.ts";
 import { reconcile } from "./reconcile.ts";
 import type { WaitingOn } from "./run/status.ts";
 import { RunWriter } from "./run-writer.ts";
@@ -19,8 +20,8 @@ import { businessKeyOf, type RunSettings, settingsOf, type ToolSettings } from "
 import type { Begun, Call } from "./step/call.ts";
 import { plan } from "./step/plan.ts";
 import type { Database } from "./store/database.ts";
-import { confirmLease } from "./store/lease.ts";
-import type { Lease } from "./store/ledger.ts";
+import { confirmLease, type Leaving } from "./store/lease.ts";
+import type { Append, Lease } from "./store/ledger.ts";
 import { unreachable } from "./unreachable.ts";
 
 /** What a session works with: of its process, not of its run. */
@@ -53,6 +54,20 @@ interface Found<T> {
   readonly settings: ToolSettings;
 }
 
+/** What bounds a whole run, over all its executions. */
+export interface Limits {
+  /** Calls of models, tools and steps together. */
+  readonly maxSteps?: number | undefined;
+  /** Time that it is worked on, in milliseconds: not the time that it waits, is paused or queued. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** A wait that is no longer does not park its run. */
+const SHORT_MS = 1_000;
+
+/** How long calls under way may take to say what came of them once their run is cancelled. */
+const CANCEL_SETTLE_MS = 5_000;
+
 /** How often giving back a lease is tried against a ledger that others write to. */
 const TRIES = 3;
 
@@ -68,6 +83,7 @@ export class Session implements Execution {
   /** Rejects with the error that stopped the run. Nobody needs to listen. */
   readonly stopped: Promise<never>;
   readonly #settings: RunSettings;
+  readonly #limits: Limits;
   readonly #controller = new AbortController();
   readonly #opened = Promise.withResolvers<void>();
   readonly #open = new Map<string, Promise<unknown>>();
@@ -86,12 +102,16 @@ export class Session implements Execution {
   #writer: RunWriter | undefined;
   #unlisten = () => {};
   #ended = false;
+  #cancelling: Promise<void> | undefined;
+  #pausing = false;
+  #overtime: NodeJS.Timeout | undefined;
   /** How far the database's clock is ahead of this process', in milliseconds. */
   #aheadMs = 0;
 
-  constructor(runId: string, settings: RunSettings) {
+  constructor(runId: string, settings: RunSettings, limits: Limits = {}) {
     this.runId = runId;
     this.#settings = settings;
+    this.#limits = limits;
     this.root = new Scope(this, new Lane("", undefined, ""));
     this.stopped = new Promise((_, reject) => {
       this.#rejectStopped = reject;
@@ -99,8 +119,7 @@ export class Session implements Execution {
     this.stopped.catch(() => {});
     this.#parking = new Parking({
       open: this.#open,
-      park: (waitingOn) => this.#park(waitingOn),
-      isSettled: (step) => this.#isSettled(step),
+      park: (waitingOn, wakeInMs) => this.#park(waitingOn, wakeInMs),
       stop: (error) => this.stop(error),
     });
   }
@@ -111,6 +130,7 @@ export class Session implements Execution {
     if (owner) this.#own(owner);
     this.#course = new Course(this.runId, this.#run, this.#settings.redactor);
     this.#opened.resolve();
+    if (owner) this.#heed();
   }
 
   get signal(): AbortSignal {
@@ -129,6 +149,7 @@ export class Session implements Execution {
   stop(error: unknown): void {
     if (this.#stopError) return;
     this.#stopError = { error };
+    clearTimeout(this.#overtime);
     this.#unlisten();
     this.#rejectStopped(error);
     setImmediate(() => this.#controller.abort(error));
@@ -198,6 +219,46 @@ export class Session implements Execution {
     }
   }
 
+  /** What the ledger says of the run by now. */
+  get run(): Readonly<Run> {
+    return this.#run;
+  }
+
+  /** What it was cancelled by: settles when that is done. Undefined where it was not. */
+  get cancelling(): Promise<void> | undefined {
+    return this.#cancelling;
+  }
+
+  /** Waits for what comes from outside. The run parks, unless it is there already or comes while calls settle. */
+  async wait(lane: Lane, wait: Wait): Promise<void> {
+    if (!this.#course) await this.#opened.promise;
+    await this.#parking.mayBegin(lane);
+    if (this.#stopError) return never();
+    if (wait.isSettled()) return;
+    this.#writerOr(`wait for ${wait.waitingOn}`);
+    await this.#parking.wait(lane, wait);
+  }
+
+  /** Waits until a time that is on record from the first asking on. A wait that is short is waited out here. */
+  async sleep(lane: Lane, milliseconds: number): Promise<void> {
+    if (!this.#course) await this.#opened.promise;
+    const until = this.value(lane, "sleep", () => new Date(this.time.getTime() + milliseconds));
+    const left = () => until.getTime() - this.time.getTime();
+    if (left() > SHORT_MS) {
+      await this.wait(lane, { waitingOn: "timer", isSettled: () => left() <= SHORT_MS, wakeInMs: left });
+    }
+    await pause(Math.max(0, left()), undefined, { signal: this.signal }).catch(never);
+  }
+
+  /** Reads what others have written to the run, and acts on it. Where it was taken over, it stops. */
+  async look(): Promise<void> {
+    try {
+      await this.#writer?.look();
+    } catch (error) {
+      this.stop(error);
+    }
+  }
+
   /** The time, by the database's clock as far as this process knows it. */
   get time(): Date {
     return new Date(Date.now() + this.#aheadMs);
@@ -230,7 +291,7 @@ export class Session implements Execution {
     for (const { key, at } of doubtsOf(this.#run, true)) {
       const why = "the call was aborted, and may have happened";
       if (at === "intended") writer.say({ kind: "doubt", step: key, why });
-      await Promise.race([this.#parking.wait(this.root.at, key, "doubt"), this.stopped]);
+      await Promise.race([this.#parking.wait(this.root.at, this.#doubt(key)), this.stopped]);
     }
     const steps = [...this.#run.steps.values()];
     const open = steps.find((step) => step.at === "intended" && step.intent.effect !== "read");
@@ -238,17 +299,24 @@ export class Session implements Execution {
   }
 
   /** The run's last entry, and the end of its lease. */
-  async end(outcome: Outcome): Promise<void> {
+  async end(outcome: Outcome & { status: NonNullable<Append["ends"]> }): Promise<void> {
     this.#ended = true;
+    clearTimeout(this.#overtime);
     this.#unlisten();
     await must(this.#writer, "the owner's writer").end(outcome, outcome.status);
   }
 
-  /** Gives the lease back without an end: the run waits for a caller. False where it is not ours to give any more. */
+  /** Gives the lease back without an end: an inline run waits for a caller. False where it is not ours to give any more. */
   async release(): Promise<boolean> {
+    return await this.leave({ waitingOn: this.#run.start?.inline === false ? null : "caller" });
+  }
+
+  /** Gives the lease back. False where it is not ours to give any more. */
+  async leave(leaving: Leaving): Promise<boolean> {
+    clearTimeout(this.#overtime);
     this.#unlisten();
     for (let tries = 0; this.#writer && tries < TRIES; tries++) {
-      if (await this.#writer.park("caller")) return true;
+      if (await this.#writer.park(leaving)) return true;
     }
     return false;
   }
@@ -259,7 +327,10 @@ export class Session implements Execution {
     const taken = this.#run.takeover?.at.getTime();
     if (taken !== undefined) this.#aheadMs = taken - Date.now();
     this.#writer = new RunWriter(means, lease, this.#run, {
-      outside: () => this.#parking.recheck(),
+      outside: () => {
+        this.#parking.recheck();
+        this.#heed();
+      },
       error: (error) => this.stop(error),
     });
     if (this.#run.takeover?.after === "retry") this.#setAside(resampledSteps(this.#run));
@@ -267,6 +338,45 @@ export class Session implements Execution {
     this.#unlisten = means.heart.onLapse(() => {
       if (this.#isLapsed()) this.stop(lapsed(this.runId));
     });
+    const { timeoutMs } = this.#limits;
+    if (timeoutMs === undefined) return;
+    const error = new HoldfastError("TIMED_OUT", { runId: this.runId, step: undefined, timeoutMs });
+    this.#overtime = setTimeout(() => this.stop(error), Math.max(0, timeoutMs - this.#run.workedMs));
+  }
+
+  /** Does what the run was told from outside. */
+  #heed(): void {
+    const { command } = this.#run;
+    if (!command || this.#stopError || this.#ended) return;
+    if (command.command === "cancel") this.#cancelling ??= this.#cancel(command.by);
+    else if (!this.#pausing) void this.#pause();
+  }
+
+  /** Aborts what is under way, and gives it a moment to say what came of it. What says nothing is in doubt. */
+  async #cancel(by: string): Promise<void> {
+    const error = new HoldfastError("CANCELLED", { runId: this.runId, by });
+    const winding = this.#parking.wind(CANCEL_SETTLE_MS);
+    this.#controller.abort(error);
+    await winding;
+    for (const { key, at } of doubtsOf(this.#run, true)) {
+      const why = "the run was cancelled while the call was under way, and it may have happened";
+      if (at === "intended") this.#writer?.say({ kind: "doubt", step: key, why });
+    }
+    this.stop(error);
+  }
+
+  /** Lets what is under way settle, and parks until somebody resumes the run. */
+  async #pause(): Promise<void> {
+    this.#pausing = true;
+    await this.#parking.wait(this.root.at, {
+      waitingOn: "caller",
+      isSettled: () => this.#run.command?.command !== "pause",
+    });
+    this.#pausing = false;
+  }
+
+  #doubt(key: string): Wait {
+    return { waitingOn: "doubt", isSettled: () => this.#isSettled(key) };
   }
 
   #setAside(steps: readonly string[]): void {
@@ -344,7 +454,7 @@ export class Session implements Execution {
     // Two calls may be the same step: it is asked about, and doubted, once.
     const under = this.#resolving.get(key) ?? this.#ask(found).finally(() => this.#resolving.delete(key));
     this.#resolving.set(key, under);
-    if (!(await under)) await this.#parking.wait(found.lane, key, "doubt");
+    if (!(await under)) await this.#parking.wait(found.lane, this.#doubt(key));
   }
 
   /** True where it is settled: by the tool, or by a person who was quicker. */
@@ -404,6 +514,7 @@ export class Session implements Execution {
       const isNew = !this.#run.steps.has(key);
       course.consume(lane, key);
       if (this.#isLapsed()) throw lapsed(this.runId);
+      if (isNew) this.#refuseTooMany();
       if (terms.effect !== undefined) {
         if (isNew && terms.effect !== "read") course.refuseBesideUnconsumed(lane, call.name, located);
         writer.say(this.#intent(found, terms.effect, idempotencyKey, mark.parallel));
@@ -422,6 +533,15 @@ export class Session implements Execution {
     }
     const again = () => this.#unlessControlFlow(() => this.#plan(found));
     return new Dispatch(this.#host(key), lane, call, located, { idempotencyKey, terms, mark, close, again });
+  }
+
+  /** A step more than the whole run may take stops it, whatever its framework would make of an error. */
+  #refuseTooMany(): void {
+    const { maxSteps: limit } = this.#limits;
+    if (limit === undefined) return;
+    const begun = [...this.#open.keys()].filter((key) => !this.#run.steps.has(key));
+    if (this.#run.stepsTaken + begun.length <= limit) return;
+    throw new HoldfastError("TOO_MANY_STEPS", { runId: this.runId, limit });
   }
 
   #intent<T>(
@@ -489,11 +609,15 @@ export class Session implements Execution {
     return owner !== undefined && owner.means.heart.mayCall(owner.standing) === "lapsed";
   }
 
-  async #park(waitingOn: WaitingOn): Promise<boolean> {
+  async #park(waitingOn: WaitingOn, wakeInMs: number | undefined): Promise<boolean> {
     if (this.#stopError) return true;
-    if (!(await must(this.#writer, "the writer of a run that parks").park(waitingOn))) return false;
+    const writer = must(this.#writer, "the writer of a run that parks");
+    if (!(await writer.park({ waitingOn, wakeInMs }))) return false;
     const doubts = doubtsOf(this.#run, false).map((step) => step.key);
-    this.stop(new HoldfastError("RUN_WAITING", { runId: this.runId, waitingOn, questions: [], doubts }));
+    const paused = this.#run.command?.command === "pause";
+    this.stop(
+      new HoldfastError("RUN_WAITING", { runId: this.runId, waitingOn, questions: [], doubts, paused }),
+    );
     return true;
   }
 

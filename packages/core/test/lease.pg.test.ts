@@ -81,7 +81,7 @@ describe("a run is taken", () => {
     const owner = await aWorker(store);
     const lease = await aRun(store, owner);
     const taken = await takeOver(store, lease, owner);
-    await park(store.db, { lease: taken, number: 1 }, 3, "caller");
+    await park(store.db, { lease: taken, number: 1 }, 3, { waitingOn: "caller" });
     expect(await take(lease, await aWorker(store), { epoch: 1 })).toBeUndefined();
     expect(await take(lease, await aWorker(store), { epoch: 2 })).toBeDefined();
   });
@@ -220,7 +220,7 @@ describe("a run is created", () => {
 describe("a run parks", () => {
   test("and has no owner then", async () => {
     const lease = await aRun(store, await aWorker(store));
-    expect(await park(store.db, { lease, number: 1 }, 2, "doubt")).toBe(true);
+    expect(await park(store.db, { lease, number: 1 }, 2, { waitingOn: "doubt" })).toBe(true);
     expect(await headOf(store, lease)).toMatchObject({
       status: "waiting",
       waitingOn: "doubt",
@@ -232,15 +232,15 @@ describe("a run parks", () => {
   test("not where something was written that its owner has not seen", async () => {
     const lease = await aRun(store, await aWorker(store));
     await writeOutside(store.db, lease, 2, outside);
-    expect(await park(store.db, { lease, number: 1 }, 2, "doubt")).toBe(false);
+    expect(await park(store.db, { lease, number: 1 }, 2, { waitingOn: "doubt" })).toBe(false);
     expect(await headOf(store, lease)).toMatchObject({ status: "running" });
-    expect(await park(store.db, { lease, number: 1 }, 3, "doubt")).toBe(true);
+    expect(await park(store.db, { lease, number: 1 }, 3, { waitingOn: "doubt" })).toBe(true);
   });
 
   test("once, though it is asked twice because the answer was lost", async () => {
     const lease = await aRun(store, await aWorker(store));
-    await park(store.db, { lease, number: 1 }, 2, "doubt");
-    expect(await park(store.db, { lease, number: 1 }, 2, "doubt")).toBe(true);
+    await park(store.db, { lease, number: 1 }, 2, { waitingOn: "doubt" });
+    expect(await park(store.db, { lease, number: 1 }, 2, { waitingOn: "doubt" })).toBe(true);
     expect(await toldOf(store, lease)).toEqual(["note"]);
   });
 
@@ -248,7 +248,7 @@ describe("a run parks", () => {
     const worker = await aWorker(store);
     const lease = await aRun(store, worker);
     await takeOver(store, lease, worker);
-    expect(await park(store.db, { lease, number: 1 }, 3, "doubt")).toBe(false);
+    expect(await park(store.db, { lease, number: 1 }, 3, { waitingOn: "doubt" })).toBe(false);
     expect(await headOf(store, lease)).toMatchObject({ status: "running", epoch: 2 });
   });
 
@@ -256,21 +256,21 @@ describe("a run parks", () => {
     const worker = await aWorker(store);
     const lease = await aRun(store, worker);
     const taken = await takeOver(store, lease, worker);
-    expect(await park(store.db, { lease: taken, number: 1 }, 3, "doubt")).toBe(true);
-    expect(await park(store.db, { lease, number: 1 }, 2, "doubt")).toBe(false);
+    expect(await park(store.db, { lease: taken, number: 1 }, 3, { waitingOn: "doubt" })).toBe(true);
+    expect(await park(store.db, { lease, number: 1 }, 2, { waitingOn: "doubt" })).toBe(false);
   });
 
   test("not while an append of its own is still to land", async () => {
     const lease = await aRun(store, await aWorker(store));
-    expect(await park(store.db, { lease, number: 2 }, 2, "doubt")).toBe(false);
+    expect(await park(store.db, { lease, number: 2 }, 2, { waitingOn: "doubt" })).toBe(false);
   });
 
   test("not again by an answer that came late, once it was taken on", async () => {
     const worker = await aWorker(store);
     const lease = await aRun(store, worker);
-    await park(store.db, { lease, number: 1 }, 2, "caller");
+    await park(store.db, { lease, number: 1 }, 2, { waitingOn: "caller" });
     const taken = await take(lease, worker);
-    expect(await park(store.db, { lease, number: 1 }, 3, "caller")).toBe(false);
+    expect(await park(store.db, { lease, number: 1 }, 3, { waitingOn: "caller" })).toBe(false);
     expect(await headOf(store, lease)).toMatchObject({ status: "running", epoch: taken?.lease.epoch });
   });
 
@@ -279,7 +279,7 @@ describe("a run parks", () => {
     await append(store.db, [
       { lease, number: 1, facts: [{ kind: "outcome", status: "succeeded", kept: true }], ends: "succeeded" },
     ]);
-    expect(await park(store.db, { lease, number: 2 }, 3, "caller")).toBe(false);
+    expect(await park(store.db, { lease, number: 2 }, 3, { waitingOn: "caller" })).toBe(false);
     expect(await headOf(store, lease)).toMatchObject({ status: "succeeded" });
   });
 });
@@ -305,13 +305,13 @@ describe("who is dead is noticed", () => {
     expect(await headOf(store, lease)).toMatchObject({ status: "running", epoch: 1 });
   });
 
-  test("not of a run that workers pick up: another worker takes that", async () => {
+  test("and a run that workers pick up is queued, its owner fenced", async () => {
     const worker = await aWorker(store);
     const lease = await aRun(store, worker);
     await store.sql("update holdfast.runs set inline = false where run = $1", [lease.run]);
     await expire(store, worker);
     await noticeDead(store.db, "witness:1");
-    expect(await headOf(store, lease)).toMatchObject({ status: "running", epoch: 1 });
+    expect(await headOf(store, lease)).toMatchObject({ status: "queued", epoch: 2, owner: null });
   });
 
   test("once, by whoever is first of many", async () => {
@@ -410,7 +410,7 @@ describe("crashes are counted", () => {
 
   test("not where a run that waited goes on", async () => {
     const lease = await aRun(store, await aWorker(store));
-    await park(store.db, { lease, number: 1 }, 2, "doubt");
+    await park(store.db, { lease, number: 1 }, 2, { waitingOn: "doubt" });
     await take(lease, await aWorker(store));
     expect(await counted(lease)).toEqual({ crashes: 0, retries: 0 });
   });

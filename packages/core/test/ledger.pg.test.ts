@@ -259,7 +259,7 @@ describe("a run that was parked", () => {
 
   async function parked(): Promise<Lease> {
     const lease = await aRun(store, await aWorker(store));
-    expect(await park(store.db, { lease, number: 1 }, 2, "doubt")).toBe(true);
+    expect(await park(store.db, { lease, number: 1 }, 2, { waitingOn: "doubt" })).toBe(true);
     return lease;
   }
 });

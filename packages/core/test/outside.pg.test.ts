@@ -19,7 +19,7 @@ async function inDoubt(): Promise<Lease> {
   await append(store.db, [
     { lease, number: 1, facts: [intended(step, { value: "7" as never }), doubted(step)] },
   ]);
-  await park(store.db, { lease, number: 2 }, 4, "doubt");
+  await park(store.db, { lease, number: 2 }, 4, { waitingOn: "doubt" });
   return lease;
 }
 
@@ -158,7 +158,7 @@ describe("a doubt", () => {
     const lease = await aRun(store, await aWorker(store));
     const facts = [intended("a#0"), observed("a#0", 1), intended("b#0", { effect: "idempotent" as const })];
     await append(store.db, [{ lease, number: 1, facts }]);
-    await park(store.db, { lease, number: 2 }, 5, "caller");
+    await park(store.db, { lease, number: 2 }, 5, { waitingOn: "caller" });
     expect(await doubts.list({ runId: lease.runId })).toEqual([]);
     for (const none of ["a#0", "b#0", "c#0"]) {
       await expect(doubts.resolve(lease.runId, none, { happened: 1 }, ana)).rejects.toThrow(

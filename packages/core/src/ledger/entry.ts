@@ -1,4 +1,5 @@
 import type { Encoded } from "../codec.ts";
+import type { ErrorClass } from "../retry.ts";
 import type { WaitingOn } from "../run/status.ts";
 
 /**
@@ -49,6 +50,7 @@ export interface Start {
   readonly inline: boolean; // whoever calls hf.run does the work; no worker may pick it up
   readonly tags?: readonly string[] | undefined;
   readonly parent?: string | undefined;
+  readonly key?: string | undefined; // the same key again is the same run
   readonly value?: Encoded | undefined;
 }
 
@@ -61,6 +63,7 @@ export interface Takeover {
   readonly worker: string; // host:pid, for people
   readonly number?: number | undefined; // the worker's; none where the run was only found without an owner
   readonly after: After;
+  readonly version?: string | null | undefined; // of the agent that goes on with the run
 }
 
 /** "I am about to do this", written before the call goes out, so that a crash leaves a trace of the attempt. */
@@ -140,15 +143,16 @@ export interface Resolution {
   readonly value?: Encoded | undefined;
 }
 
-/** What a person told the run. */
+/** What a person told the run. `value` is the message that was sent, or the input that it is redriven with. */
 export interface Command {
   readonly kind: "command";
-  readonly command: "cancel" | "pause" | "resume";
+  readonly command: "cancel" | "pause" | "resume" | "send" | "redrive";
   readonly by: string;
+  readonly value?: Encoded | undefined;
 }
 
 /** Something worth knowing that changes no outcome. */
-export type Note = Drift | Resampled | Retried | Parked;
+export type Note = Drift | Resampled | Retried | Parked | Released | Failing | Ended;
 
 export interface Drift {
   readonly kind: "note";
@@ -181,10 +185,37 @@ export interface Parked {
   readonly waitingOn: WaitingOn;
 }
 
+/** The lease was given back with nothing to wait for: the next worker may go on. */
+export interface Released {
+  readonly kind: "note";
+  readonly note: "released";
+}
+
+/** The run's work failed, and is tried again later. */
+export interface Failing {
+  readonly kind: "note";
+  readonly note: "failing";
+  readonly tries: number; // made so far
+  readonly error: string;
+  readonly class: ErrorClass;
+  readonly waitMs: number;
+}
+
+/** A run that this one needs has ended. `value` is what it returned, or the error that it ended with. */
+export interface Ended {
+  readonly kind: "note";
+  readonly note: "ended";
+  readonly run: string;
+  readonly name: string; // that this run knows it by
+  readonly status: "succeeded" | "failed" | "cancelled" | "dead";
+  readonly value?: Encoded | undefined;
+}
+
 /** The run's end. `value` is its value where `kept`, or the error that it failed with. */
 export interface Outcome {
   readonly kind: "outcome";
-  readonly status: "succeeded" | "failed" | "cancelled";
+  readonly status: "succeeded" | "failed" | "cancelled" | "dead";
   readonly kept: boolean; // false: the value is no data (an SDK's result object) and is rebuilt from the ledger
+  readonly reason?: string | undefined; // why it is dead
   readonly value?: Encoded | undefined;
 }

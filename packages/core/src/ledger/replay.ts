@@ -12,6 +12,7 @@ import type {
   Takeover,
 } from "./entry.ts";
 import { lanesAlong, parseKey } from "./key.ts";
+import { hear, nothingTold, type Told } from "./told.ts";
 
 /** A place that the ledger knows: the nth call of a name in its lane, or the nth lane of a name; and what it asked. */
 export interface Place {
@@ -41,7 +42,7 @@ export type Step = {
     }
 );
 
-export interface Run {
+export interface Run extends Told {
   seq: number;
   epoch: number;
   start: Entry<Start> | undefined;
@@ -54,12 +55,13 @@ export interface Run {
   readonly places: Map<string, Place[]>;
   /** Lanes by parent and name: `lanesOf(run, parent, name)` reads it. */
   readonly lanes: Map<string, Place[]>;
-  readonly attempts: { crashes: number; retries: number; resumes: number };
+  attempts: { crashes: number; retries: number; resumes: number };
 }
 
 /** The only way from entries to state. Same entries, same run, on any machine. */
 export function replay(entries: Iterable<Entry>): Run {
   const run: Run = {
+    ...nothingTold(),
     seq: 0,
     epoch: 0,
     start: undefined,
@@ -81,6 +83,7 @@ export function advance(run: Run, entry: Entry): void {
   if (entry.epoch < run.epoch) throw corrupt(entry, `its epoch ${entry.epoch} is over since ${run.epoch}`);
   run.seq = entry.seq;
   run.epoch = entry.epoch;
+  hear(run, entry);
 
   switch (entry.kind) {
     case "start":
@@ -123,6 +126,9 @@ export function advance(run: Run, entry: Entry): void {
       if (entry.note === "resampled") for (const key of entry.steps) forget(run, key);
       break;
     case "command":
+      if (entry.command !== "redrive") break;
+      run.outcome = undefined;
+      run.attempts = { crashes: 0, retries: 0, resumes: 0 };
       break;
     case "outcome":
       run.outcome = entry;
@@ -197,6 +203,9 @@ const known = (run: Run, entry: Entry<Intent | Observation | Refusal>) => ({
 
 /** Keeps a step, and where it stands among its like: what a later execution is matched against. */
 function keep(run: Run, step: Step, digest: string, parallel?: boolean, beside?: readonly string[]): void {
+  // A time or an id that was made up here (`now()`) is no step that anybody took.
+  const isMade = step.at === "observed" && !step.intent && step.observation.call === "step";
+  if (!isMade && !run.steps.has(step.key)) run.stepsTaken++;
   run.steps.set(step.key, step);
   const { lane, place } = parseKey(step.key);
   if (place) put(run.places, `${lane}/${place.name}`, { n: place.n, digest, parallel: parallel ?? false });

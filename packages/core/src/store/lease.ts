@@ -1,5 +1,5 @@
 import { HoldfastError } from "../errors.ts";
-import type { After, Takeover } from "../ledger/entry.ts";
+import type { After, Fact, Failing, Takeover } from "../ledger/entry.ts";
 import type { WaitingOn } from "../run/status.ts";
 import type { Queryable } from "./database.ts";
 import { type Append, type Lease, rowOf } from "./ledger.ts";
@@ -44,6 +44,7 @@ with head as (
                             else r.crashes + 1 end
    where r.run   = $1
      and r.epoch = $4
+     and r.command is null
      and exists (select from holdfast.workers w where w.worker = $2 and w.until > now())
      and (   r.status in ('waiting', 'queued', 'failed')
           or r.status = 'running'
@@ -113,12 +114,15 @@ export async function confirmLease(db: Queryable, { run, runId, epoch }: Lease):
 const PARK = /* sql */ `
 with head as (
   update holdfast.runs
-     set seq        = seq + 1,
-         appends    = appends + 1,
-         append_seq = seq + 1,
-         status     = 'waiting',
-         waiting_on = $6,
-         leased_by  = null
+     set seq          = seq + 1,
+         appends      = appends + 1,
+         append_seq   = seq + 1,
+         status       = case when $6::text is null then 'queued' else 'waiting' end,
+         waiting_on   = $6,
+         run_at       = coalesce(now() + make_interval(secs => $7::float8 / 1000), 'infinity'),
+         queued_after = $8,
+         retries      = retries + case when $8 = 'retry' then 1 else 0 end,
+         leased_by    = null
    where run     = $1
      and epoch   = $2
      and appends = $3 - 1
@@ -134,85 +138,168 @@ select seq
   from head`;
 
 const PARKED = /* sql */ `
-select status = 'waiting' as parked
+select leased_by is null as parked
   from holdfast.runs
  where run     = $1
    and epoch   = $2
    and appends = $3`;
 
-/** Gives the lease back and waits. False: something was written meanwhile, or the run was taken; look at it again. */
+/** How a run is left whose lease is given back. */
+export type Leaving =
+  /** It waits: for something, and at the longest for so long. */
+  | { readonly waitingOn: WaitingOn; readonly wakeInMs?: number | undefined }
+  /** Its work failed, and is tried again after so long. */
+  | { readonly failing: Failing }
+  /** It waits for nothing: whoever gets it next goes on. */
+  | { readonly waitingOn: null };
+
+/** Gives the lease back. False: something was written meanwhile, or the run was taken; look at it again. */
 export async function park(
   db: Queryable,
   { lease, number }: Pick<Append, "lease" | "number">,
   seen: number,
-  waitingOn: WaitingOn,
+  leaving: Leaving,
 ): Promise<boolean> {
-  const { body } = rowOf({ kind: "note", note: "parked", waitingOn });
-  const { rows } = await db.query(PARK, [lease.run, lease.epoch, number, seen, body, waitingOn]);
+  const { note, waitingOn, wakeInMs, after } = departure(leaving);
+  const { rows } = await db.query(PARK, [
+    lease.run,
+    lease.epoch,
+    number,
+    seen,
+    rowOf(note).body,
+    waitingOn,
+    wakeInMs ?? null,
+    after,
+  ]);
   if (rows.length > 0) return true;
   const answered = await db.query<{ parked: boolean }>(PARKED, [lease.run, lease.epoch, number]);
   return answered.rows[0]?.parked ?? false; // the answer of an earlier try was lost
 }
 
-// Whoever notices that an inline run's owner is dead marks it, so that what it left open can be seen and settled: there
-// is no handler that it could go to. The epoch goes up as at every takeover, and fences the owner should it live. Who was
-// seen dead is held against the row once it is locked: it may have been taken by somebody alive in between, whom this
-// statement's snapshot does not know.
+interface Departure {
+  readonly note: Fact;
+  readonly waitingOn: WaitingOn | null;
+  readonly wakeInMs: number | undefined;
+  /** What the next takeover comes after. */
+  readonly after: After;
+}
+
+function departure(leaving: Leaving): Departure {
+  if ("failing" in leaving) {
+    const { failing } = leaving;
+    return { note: failing, waitingOn: "timer", wakeInMs: failing.waitMs, after: "retry" };
+  }
+  if (leaving.waitingOn === null) {
+    const note = { kind: "note", note: "released" } as const;
+    return { note, waitingOn: null, wakeInMs: undefined, after: "handover" };
+  }
+  const { waitingOn, wakeInMs } = leaving;
+  return { note: { kind: "note", note: "parked", waitingOn }, waitingOn, wakeInMs, after: "wait" };
+}
+
+// Whoever notices that an owner is dead takes its runs from it. An inline run is marked, so that what it left open can be
+// seen and settled: there is no handler that it could go to. A run of the fleet goes back to the queue, or is a dead letter
+// where it has killed its workers so often that it would kill the next one too. The epoch goes up as at every takeover, and
+// fences the owner should it live. Who was seen dead is held against the row once it is locked: it may have been taken by
+// somebody alive in between, whom this statement's snapshot does not know.
 const NOTICE = /* sql */ `
-with seen as materialized (
-  select r.run, r.epoch
+with gone as materialized (
+  select w.worker
+    from unnest($3::int[], $4::bigint[]) as seen (worker, beats)
+    join holdfast.workers w using (worker, beats)
+   where holdfast.lock_gone(w.worker, w.locked_in)
+), seen as materialized (
+  select r.run, r.epoch, coalesce(w.until, '-infinity') <= now() as over
     from holdfast.runs r
     left join holdfast.workers w on w.worker = r.leased_by
    where r.leased_by is not null
-     and r.inline
-     and coalesce(w.until, '-infinity') <= now()
+     and (coalesce(w.until, '-infinity') <= now() or r.leased_by in (select worker from gone))
    order by r.run
    limit $2
 ), dead as (
-  select r.run
+  select r.run, r.inline, r.command, r.most_crashes,
+         case when exists (select from holdfast.entries e
+                            where e.run = r.run and e.epoch = r.epoch and e.kind = 'observation') then 1
+              else r.crashes + 1 end as crashes
     from seen
     join holdfast.runs r using (run)
    where r.epoch  = seen.epoch
      and r.status = 'running'
+     and (seen.over or exists (select from holdfast.workers w
+                                where w.worker = r.leased_by and holdfast.lock_gone(w.worker, w.locked_in)))
    order by r.run
      for no key update of r skip locked
+), fate as (
+  select run, crashes,
+         case when command = 'cancel'                       then 'cancelled'
+              when inline                                   then 'waiting'
+              when crashes >= most_crashes                  then 'dead'
+              else                                               'queued' end as status
+    from dead
 ), head as (
   update holdfast.runs r
-     set status     = 'waiting',
-         waiting_on = 'caller',
-         epoch      = r.epoch + 1,
-         seq        = r.seq + 1,
-         appends    = 0,
-         append_seq = r.seq + 1,
-         leased_by  = null,
-         crashes    = case when exists (select from holdfast.entries e
-                                         where e.run = r.run and e.epoch = r.epoch and e.kind = 'observation') then 1
-                           else r.crashes + 1 end
-    from dead
-   where r.run = dead.run
-  returning r.run, r.seq, r.epoch
+     set status       = fate.status,
+         waiting_on   = case when fate.status = 'waiting' then 'caller' end,
+         run_at       = 'infinity',
+         queued_after = 'handover',
+         epoch        = r.epoch + 1,
+         seq          = r.seq + case when fate.status in ('cancelled', 'dead') then 2 else 1 end,
+         appends      = 0,
+         append_seq   = r.seq + 1,
+         leased_by    = null,
+         finished_at  = case when fate.status in ('cancelled', 'dead') then now() end,
+         crashes      = fate.crashes
+    from fate
+   where r.run = fate.run
+  returning r.run, r.seq, r.epoch, r.status, r.crashes
 ), noted as (
   insert into holdfast.entries (run, seq, epoch, at, kind, step, body, value)
-  select run, seq, epoch, now(), 'takeover', null, $1, null
+  select run, case when status in ('cancelled', 'dead') then seq - 1 else seq end, epoch, now(), 'takeover', null, $1, null
     from head
+   union all
+  select run, seq, epoch, now(), 'outcome', null,
+         json_strip_nulls(json_build_object(
+           'status', status,
+           'kept',   false,
+           'reason', case when status = 'dead' then
+                       format('its workers died %s times in a row without a new observation', crashes) end))::text,
+         null
+    from head
+   where status in ('cancelled', 'dead')
 )
 select run
   from head`;
 
 const MOST_NOTICED = 100;
 
-/** Marks inline runs whose owner's time to live is over as waiting for a caller. Gives back how many. */
-export async function noticeDead(db: Queryable, worker: string): Promise<number> {
+/** A worker whose session lock was seen gone for the whole of the grace, and its beats when that was first seen. */
+export interface Gone {
+  readonly worker: number;
+  readonly beats: string;
+}
+
+/**
+ * Takes runs from owners whose time to live is over, and from those that were seen gone and have not beaten since. Gives
+ * back how many, at most 100.
+ */
+export async function noticeDead(db: Queryable, worker: string, gone: readonly Gone[] = []): Promise<number> {
   const { body } = rowOf({ kind: "takeover", worker, after: "crash" });
-  const { rows } = await db.query(NOTICE, [body, MOST_NOTICED]);
+  const { rows } = await db.query(NOTICE, [
+    body,
+    MOST_NOTICED,
+    gone.map(({ worker }) => worker),
+    gone.map(({ beats }) => beats),
+  ]);
   return rows.length;
 }
 
 const GIVE_BACK = /* sql */ `
 update holdfast.runs
-   set status     = case when inline then 'waiting' else 'queued' end,
-       waiting_on = case when inline then 'caller' end,
-       leased_by  = null
+   set status       = case when inline then 'waiting' else 'queued' end,
+       waiting_on   = case when inline then 'caller' end,
+       run_at       = 'infinity',
+       queued_after = 'handover',
+       leased_by    = null
  where leased_by = $1
    and run || '/' || epoch = any ($2)`;
 

@@ -58,6 +58,10 @@ export interface Head {
   readonly inline: boolean;
   readonly status: RunStatus;
   readonly waitingOn: WaitingOn | null;
+  /** What it was told to do and has not been told otherwise since. */
+  readonly command: "pause" | "cancel" | null;
+  /** It waits, and the time has come at which it goes on whatever it waits for. */
+  readonly due: boolean;
   readonly seq: number;
   readonly epoch: number;
   readonly inputDigest: string | null;
@@ -79,7 +83,7 @@ export interface Head {
 const COLUMNS = /* sql */ `
 select r.run, r.run_id as "runId", r.agent, r.agent_version as version, r.inline, r.status, r.waiting_on as "waitingOn",
        r.seq, r.epoch, r.input_digest as "inputDigest", p.run_id as parent, f.run_id as "forkedFrom", r.tags,
-       r.created_at as "createdAt", r.finished_at as "finishedAt", r.pruned_at as "prunedAt",
+       r.command, r.run_at <= now() as due, r.created_at as "createdAt", r.finished_at as "finishedAt", r.pruned_at as "prunedAt",
        case when r.leased_by is not null then json_build_object(
          'number', r.leased_by,
          'name',   coalesce(w.host || ':' || w.pid, 'an unknown worker'),

@@ -100,7 +100,7 @@ export function databaseContract(name: string, { database }: DatabaseContract): 
       const taken = await Promise.all(takers.map((taker) => takeLease(db, lease, taker, "crash", sight)));
       expect(taken.filter(Boolean)).toHaveLength(1);
       expect(await says(lease, 1, "late")).toBeUndefined();
-      expect(await park(db, { lease, number: 1 }, 3, "doubt")).toBe(false);
+      expect(await park(db, { lease, number: 1 }, 3, { waitingOn: "doubt" })).toBe(false);
       expect(await told(lease)).toEqual(["takeover"]);
     });
 
@@ -149,8 +149,8 @@ export function databaseContract(name: string, { database }: DatabaseContract): 
       const lease = await aRun();
       await append(db, [{ lease, number: 1, facts: [intended("pay#0"), doubted("pay#0")] }]);
       await writeOutside(db, lease, 4, resolved("pay#0", true));
-      expect(await park(db, { lease, number: 2 }, 4, "doubt")).toBe(false);
-      expect(await park(db, { lease, number: 2 }, 5, "doubt")).toBe(true);
+      expect(await park(db, { lease, number: 2 }, 4, { waitingOn: "doubt" })).toBe(false);
+      expect(await park(db, { lease, number: 2 }, 5, { waitingOn: "doubt" })).toBe(true);
     });
 
     test.each([

@@ -114,6 +114,11 @@ export class Tracer implements Execution {
     return decode(step.observation.value) as T;
   }
 
+  /** A time that is on record has passed. */
+  async sleep(lane: Lane): Promise<void> {
+    this.value(lane, "sleep");
+  }
+
   keep(promise: PromiseLike<unknown>): void {
     this.#kept.add(promise);
     const settled = () => void this.#kept.delete(promise);
