@@ -79,7 +79,11 @@ async function failed(
   }
   // An inline child waits, or somebody else works on it: nobody tells the parent when that is over, so it looks again.
   const looks = fleet && !session.stopError && HoldfastError.is(error);
-  return await release(session, error, looks ? { waitingOn: "dependency", wakeInMs: LOOK_AGAIN_MS } : undefined);
+  return await release(
+    session,
+    error,
+    looks ? { waitingOn: "dependency", wakeInMs: LOOK_AGAIN_MS } : undefined,
+  );
 }
 
 /** The run did not end: it cannot go on here. Its lease goes back, so that it can go on elsewhere. */
@@ -103,7 +107,8 @@ async function release(session: Session, error: unknown, leaving?: Leaving): Pro
 function endOf(session: Session, reason: unknown, fleet: boolean): "cancelled" | "failed" | undefined {
   if (session.cancelling) return "cancelled";
   const code = HoldfastError.is(reason) ? reason.code : undefined;
-  if (!session.stopError) return code && (fleet ? CHILD_WAITS : ABOUT_THE_RUN).has(code) ? undefined : "failed";
+  if (!session.stopError)
+    return code && (fleet ? CHILD_WAITS : ABOUT_THE_RUN).has(code) ? undefined : "failed";
   return code && (ENDS.has(code) || (fleet && ENDS_IN_THE_FLEET.has(code))) ? "failed" : undefined;
 }
 

@@ -11,7 +11,17 @@ export type { Retry } from "./retry.ts";
 export type { Reconciled, ToolSettings } from "./settings.ts";
 
 // Inside a run
-export { idempotencyKey, now, once, randomUUID, signal, sleep, step, type StepOptions, tx } from "./inside.ts";
+export {
+  idempotencyKey,
+  now,
+  once,
+  randomUUID,
+  signal,
+  sleep,
+  step,
+  type StepOptions,
+  tx,
+} from "./inside.ts";
 
 // What goes wrong
 export { type ErrorCode, type ErrorDetails, HoldfastError } from "./errors.ts";

@@ -1,5 +1,13 @@
 /** What an error was about. Only some are worth another try. */
-export type ErrorClass = "model" | "tool" | "policy" | "budget" | "infra" | "cancelled" | "timeout" | "diverged";
+export type ErrorClass =
+  | "model"
+  | "tool"
+  | "policy"
+  | "budget"
+  | "infra"
+  | "cancelled"
+  | "timeout"
+  | "diverged";
 
 /** How often, and how far apart, a call is tried that may be repeated. */
 export interface Retry {

@@ -109,7 +109,9 @@ test("a role that may create nothing works with migrate: false", async () => {
   await sql(`grant usage on schema holdfast to ${role}`);
   await sql(`grant select on all tables in schema holdfast to ${role}`);
   await sql(`grant insert on holdfast.entries to ${role}`);
-  await sql(`grant insert, update, delete on holdfast.runs, holdfast.workers, holdfast.dependencies, holdfast.dead_letters to ${role}`);
+  await sql(
+    `grant insert, update, delete on holdfast.runs, holdfast.workers, holdfast.dependencies, holdfast.dead_letters to ${role}`,
+  );
   const asRole = new URL(url);
   asRole.username = role;
   asRole.password = "secret";

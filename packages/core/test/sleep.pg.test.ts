@@ -25,7 +25,9 @@ test("a run that sleeps parks, holds no lease, and goes on once its time has com
   // The time is on record: whoever wakes too early waits for the rest of it.
   expect(await outcomeOf(holdfast.run(id, work))).toBe("RUN_WAITING");
   expect(calls).toEqual(["before"]);
-  expect((await told(holdfast, id)).filter((entry) => entry.includes("sleep"))).toEqual(["observation sleep#0"]);
+  expect((await told(holdfast, id)).filter((entry) => entry.includes("sleep"))).toEqual([
+    "observation sleep#0",
+  ]);
 });
 
 test("a short sleep is waited out in the process, and a replay does not wait again", async () => {
