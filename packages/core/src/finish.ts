@@ -105,7 +105,7 @@ async function release(session: Session, error: unknown, leaving?: Leaving): Pro
 
 /** Is this the end of the run, whatever stopped it? Undefined: it goes on elsewhere. */
 function endOf(session: Session, reason: unknown, fleet: boolean): "cancelled" | "failed" | undefined {
-  if (session.cancelling) return "cancelled";
+  if (session.cancelling !== undefined) return "cancelled";
   const code = HoldfastError.is(reason) ? reason.code : undefined;
   if (!session.stopError)
     return code && (fleet ? CHILD_WAITS : ABOUT_THE_RUN).has(code) ? undefined : "failed";
