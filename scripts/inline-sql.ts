@@ -1,21 +1,26 @@
-// packages/core/sql/NNNN-noun.sql → packages/core/src/store/migrations.generated.ts, so that a bundle needs no files
-// beside it. With --check nothing is written: it fails when the generated file is not what the SQL says.
+// sql/NNNN-noun.sql of a package → its migrations.generated.ts, so that a bundle needs no files beside it. With --check
+// nothing is written: it fails when a generated file is not what the SQL says.
 
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 
-const folder = "packages/core/sql";
-const target = "packages/core/src/store/migrations.generated.ts";
+const targets: Readonly<Record<string, string>> = {
+  "packages/core/sql": "packages/core/src/store/migrations.generated.ts",
+  "packages/adapter-langgraph/sql": "packages/adapter-langgraph/src/saver/migrations.generated.ts",
+};
 
-const wanted = generate();
-if (process.argv.includes("--check")) {
-  const found = existsSync(target) ? readFileSync(target, "utf8") : undefined;
-  if (found !== wanted) fail(`${target} is not what ${folder} says. Run: pnpm sql`);
-} else {
-  writeFileSync(target, wanted);
+for (const [folder, target] of Object.entries(targets)) {
+  if (!existsSync(folder)) continue;
+  const wanted = generate(folder);
+  if (process.argv.includes("--check")) {
+    const found = existsSync(target) ? readFileSync(target, "utf8") : undefined;
+    if (found !== wanted) fail(`${target} is not what ${folder} says. Run: pnpm sql`);
+  } else {
+    writeFileSync(target, wanted);
+  }
 }
 
-function generate(): string {
+function generate(folder: string): string {
   const files = readdirSync(folder)
     .filter((file) => file.endsWith(".sql"))
     .sort();

@@ -1,1 +1,2 @@
 export { hf } from "@holdfast/core";
+export { HoldfastSaver } from "./saver/saver.ts";

@@ -35,8 +35,8 @@ export interface ErrorDetails {
   UNHELD_CALL: { name: string; why: string };
   INVALID_ARGUMENT: { argument: string; why: string };
   LEDGER_CORRUPT: { runId: string; seq: number; why: string };
-  SCHEMA_TOO_OLD: { found: number; needed: number };
-  SCHEMA_TOO_NEW: { found: number; known: number };
+  SCHEMA_TOO_OLD: { found: number; needed: number; package?: string | undefined };
+  SCHEMA_TOO_NEW: { found: number; known: number; package?: string | undefined };
   DATABASE_UNAVAILABLE: { why: string };
   NO_EMBEDDED_SERVER: { why: string };
 }
@@ -49,6 +49,9 @@ const settle = (runId: string, waitingOn: WaitingOn) =>
     : waitingOn === "caller"
       ? "Call hf.run with its id to go on."
       : "It goes on once that is settled.";
+
+const schema = (name: string | undefined) =>
+  name ? `The schema holdfast, with the tables of ${name}, is` : "The schema holdfast is";
 
 const messages: { [C in ErrorCode]: (details: ErrorDetails[C]) => string } = {
   RUN_NOT_FOUND: (d) => `There is no run ${d.runId}. Check the id, and that this is the right database.`,
@@ -93,9 +96,9 @@ const messages: { [C in ErrorCode]: (details: ErrorDetails[C]) => string } = {
   LEDGER_CORRUPT: (d) =>
     `Entry ${d.seq} of run ${d.runId} cannot be right: ${d.why}. Nothing was changed; look at hf.entries("${d.runId}").`,
   SCHEMA_TOO_OLD: (d) =>
-    `The schema holdfast is at version ${d.found}, this code needs ${d.needed}. Migrate with a role that may, or open with migrate: true.`,
+    `${schema(d.package)} at version ${d.found}, this code needs ${d.needed}. Migrate with a role that may, or open with migrate: true.`,
   SCHEMA_TOO_NEW: (d) =>
-    `The schema holdfast is at version ${d.found}, this code knows ${d.known}. Upgrade @holdfast/core before it touches this database.`,
+    `${schema(d.package)} at version ${d.found}, this code knows ${d.known}. Upgrade ${d.package ?? "@holdfast/core"} before it touches this database.`,
   DATABASE_UNAVAILABLE: (d) =>
     `The database cannot be used: ${d.why}. Check DATABASE_URL and that the server is up.`,
   NO_EMBEDDED_SERVER: (d) =>

@@ -25,7 +25,7 @@ import { Session } from "./session.ts";
 import { checkTools, type RunSettings, type ToolSettings } from "./settings.ts";
 import type { Database } from "./store/database.ts";
 import { giveBack, noticeDead } from "./store/lease.ts";
-import { checkSchema, migrate } from "./store/migrate.ts";
+import { checkSchema, migrate, type PackageMigrations } from "./store/migrate.ts";
 import { pruneRuns } from "./store/retention.ts";
 import { type Trace, traceRun, type Work } from "./trace/trace.ts";
 
@@ -66,6 +66,9 @@ export interface RunOptions {
   /** Somebody alive is working on this run: `refuse` with RUN_LEASED (default), or `wait` until that is over. */
   readonly onLeased?: "refuse" | "wait";
 }
+
+/** What a package with tables of its own is given of the database. */
+export type TablesDatabase = Pick<Database, "query" | "transaction">;
 
 export interface Streamed<T> {
   /** What `work` returned, at once. */
@@ -278,6 +281,16 @@ export class Holdfast {
       this.#means = undefined; // the next one tries again
       throw error;
     }
+  }
+
+  /**
+   * For packages that keep tables of their own beside the ledger: the database, with these tables brought up to date, or
+   * only checked where `migrate` is false. Throws what `openHoldfast` throws.
+   */
+  async tables(of: PackageMigrations): Promise<TablesDatabase> {
+    const { db } = await this.opened();
+    await (this.#options.migrate === false ? checkSchema(db, of) : migrate(db, of));
+    return db;
   }
 
   /**

@@ -1,6 +1,13 @@
 // Opening, and what one has then
 export { hf } from "./default.ts";
-export { Holdfast, type HoldfastOptions, openHoldfast, type RunOptions, type Streamed } from "./holdfast.ts";
+export {
+  Holdfast,
+  type HoldfastOptions,
+  openHoldfast,
+  type RunOptions,
+  type Streamed,
+  type TablesDatabase,
+} from "./holdfast.ts";
 export type { Doubts, OpenDoubt, Resolved } from "./doubts.ts";
 export type { LedgerEntry, TailOptions } from "./read-ledger.ts";
 export type { RunFilter, RunList, RunPage, RunSummary, RunView } from "./run-list.ts";
@@ -33,7 +40,8 @@ export type { RunStatus, WaitingOn } from "./run/status.ts";
 // For adapters
 export { current } from "./inside.ts";
 export { outsideRun } from "./outside-run.ts";
-export type { Port } from "./port.ts";
+export type { OwnedRun, Port } from "./port.ts";
+export type { Migration, PackageMigrations } from "./store/migrate.ts";
 export type { Begun, Call, EmittedCall, Live, Recorded } from "./step/call.ts";
 
 // For servers

@@ -1,5 +1,11 @@
 import type { Begun, Call, Live } from "./step/call.ts";
 
+/** What a statement of the run's owner carries in its `where`. */
+export interface OwnedRun {
+  readonly runId: string;
+  readonly epoch: number;
+}
+
 /** All that an adapter sees of Holdfast: the run it is in, at the lane it is in. */
 export interface Port {
   readonly runId: string;
@@ -16,6 +22,13 @@ export interface Port {
    * and records what came of it.
    */
   step<T>(call: Call<T>, work: (live: Live<T>) => T | PromiseLike<T>): Promise<T>;
+  /**
+   * Writes into a table of the adapter's own as the owner of the run. `write` sends one statement, or one transaction, that
+   * locks the run's head `where run_id = … and epoch = …` first, and gives undefined where there is none: then the run
+   * stops here, and this never settles. Undefined, with nothing written, in a run that is only re-run over its ledger: it
+   * has finished, or is traced.
+   */
+  owned<T>(write: (lease: OwnedRun) => Promise<T | undefined>): Promise<T | undefined>;
   /** Work that must settle before the run may end. If it rejects, the run fails with it, unless its work did first. */
   keep(promise: PromiseLike<unknown>): void;
   /**

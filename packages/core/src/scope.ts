@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Lane } from "./lane.ts";
-import type { Port } from "./port.ts";
+import type { OwnedRun, Port } from "./port.ts";
 import type { Begun, Call, Live } from "./step/call.ts";
 
 const scopes = scopeStorage();
@@ -15,6 +15,7 @@ export interface Execution {
   begin<T>(lane: Lane, call: Call<T>): Promise<Begun<T>>;
   value<T>(lane: Lane, name: string, make: () => T): T;
   sleep(lane: Lane, milliseconds: number): Promise<void>;
+  owned<T>(write: (lease: OwnedRun) => Promise<T | undefined>): Promise<T | undefined>;
   keep(promise: PromiseLike<unknown>): void;
   resample(lane: Lane): Promise<void>;
   /** Of a trace alone: what stands in for whatever would reach beyond the record. */
@@ -70,6 +71,10 @@ export class Scope implements Port {
   async step<T>(call: Call<T>, work: (live: Live<T>) => T | PromiseLike<T>): Promise<T> {
     const begun = await this.begin(call);
     return begun.at === "recorded" ? begun.value : await begun.carryOut(work);
+  }
+
+  owned<T>(write: (lease: OwnedRun) => Promise<T | undefined>): Promise<T | undefined> {
+    return this.session.owned(write);
   }
 
   keep(promise: PromiseLike<unknown>): void {

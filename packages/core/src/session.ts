@@ -12,6 +12,7 @@ import { doubtsOf, forget, lostAt, type Run, replay } from "./ledger/replay.ts";
 import { resampledSteps } from "./ledger/resample.ts";
 import { must } from "./must.ts";
 import { Parking, type Wait } from "./parking.ts";
+import type { OwnedRun } from "./port.ts";
 import { reconcile } from "./reconcile.ts";
 import type { WaitingOn } from "./run/status.ts";
 import { RunWriter } from "./run-writer.ts";
@@ -20,7 +21,7 @@ import { businessKeyOf, type RunSettings, settingsOf, type ToolSettings } from "
 import type { Begun, Call } from "./step/call.ts";
 import { plan } from "./step/plan.ts";
 import type { Database } from "./store/database.ts";
-import { confirmLease, type Leaving } from "./store/lease.ts";
+import { confirmLease, type Leaving, whyNotOwned } from "./store/lease.ts";
 import type { Append, Lease } from "./store/ledger.ts";
 import { unreachable } from "./unreachable.ts";
 
@@ -186,6 +187,20 @@ export class Session implements Execution {
     await this.#parking.mayBegin(lane);
     if (this.#stopError) return never();
     return await this.#unlessControlFlow(() => this.#plan(this.#find(lane, call)));
+  }
+
+  /**
+   * A write beside the ledger, fenced like an append. Whether it still goes in is for the head to say, not for this
+   * process: what a framework keeps of a run that has just parked is let in until somebody takes the run over.
+   */
+  async owned<T>(write: (lease: OwnedRun) => Promise<T | undefined>): Promise<T | undefined> {
+    if (!this.#course) await this.#opened.promise;
+    if (!this.#owner) return undefined;
+    const { means, lease } = this.#owner;
+    const written = await write(lease);
+    if (written !== undefined) return written;
+    this.stop(await whyNotOwned(means.db, lease));
+    return never();
   }
 
   /** Something recorded (a time, an id) that touches nothing outside: taken from the ledger, or made and said now. */

@@ -1,6 +1,6 @@
 import { HoldfastError } from "../errors.ts";
 import type { After, Fact, Failing, Takeover } from "../ledger/entry.ts";
-import type { WaitingOn } from "../run/status.ts";
+import type { RunStatus, WaitingOn } from "../run/status.ts";
 import type { Queryable } from "./database.ts";
 import { type Append, type Lease, rowOf } from "./ledger.ts";
 
@@ -195,6 +195,21 @@ function departure(leaving: Leaving): Departure {
   }
   const { waitingOn, wakeInMs } = leaving;
   return { note: { kind: "note", note: "parked", waitingOn }, waitingOn, wakeInMs, after: "wait" };
+}
+
+const HEAD = /* sql */ `select epoch, status from holdfast.runs where run = $1`;
+
+/** Why the head did not let a write beside the ledger in. Only the loser pays. */
+export async function whyNotOwned(db: Queryable, { run, runId, epoch }: Lease): Promise<HoldfastError> {
+  const { rows } = await db.query<{ epoch: number; status: RunStatus }>(HEAD, [run]);
+  const [head] = rows;
+  if (!head) return new HoldfastError("RUN_NOT_FOUND", { runId });
+  if (head.epoch !== epoch) return new HoldfastError("FENCED", { runId, epoch, current: head.epoch });
+  if (head.status === "cancelled") return new HoldfastError("CANCELLED", { runId, by: undefined });
+  const why = ["running", "waiting", "queued"].includes(head.status)
+    ? `it is in another database than run ${runId}: give both the same Holdfast`
+    : `run ${runId} has ended; await what a run begins before its work returns`;
+  return new HoldfastError("UNHELD_CALL", { name: "A write beside the ledger", why });
 }
 
 // Whoever notices that an owner is dead takes its runs from it. An inline run is marked, so that what it left open can be

@@ -119,6 +119,9 @@ export class Tracer implements Execution {
     this.value(lane, "sleep");
   }
 
+  /** Nothing is written, beside the ledger either. */
+  async owned(): Promise<undefined> {}
+
   keep(promise: PromiseLike<unknown>): void {
     this.#kept.add(promise);
     const settled = () => void this.#kept.delete(promise);
