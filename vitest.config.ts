@@ -59,6 +59,16 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: "cli",
+          root: "./packages/cli",
+          include: tests,
+          globalSetup: database,
+          testTimeout: 30_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: "embedded-postgres",
           root: "./packages/embedded-postgres",
           include: tests,

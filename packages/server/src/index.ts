@@ -10,4 +10,7 @@ export { type Key, keyFrom, newKey, type Scope, SCOPES } from "./keys.ts";
 export { type Client, createClient } from "./client.ts";
 
 // What it says
+export { asJson, type Shown, shownBy } from "./shown.ts";
+export { listWorkers } from "./store/workers.ts";
+export { type Why, whyOf } from "./why.ts";
 export { statusOf } from "./problem.ts";

@@ -3,6 +3,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { count, json, needs, ofRun, problems, router, text } from "../router.ts";
 import { Entry, Run, RunPage, RunStatus, WaitingOn } from "../schemas.ts";
 import type { Shown } from "../shown.ts";
+import { whyOf } from "../why.ts";
 
 const list = createRoute({
   method: "get",
@@ -77,6 +78,15 @@ const request = createRoute({
   responses: { 200: json("The request", z.object({ request: z.unknown() })), ...problems },
 });
 
+const why = createRoute({
+  method: "get",
+  path: "/{id}/why",
+  summary: "Why a run does not move, in a sentence, and what to do",
+  ...needs("read"),
+  request: { params: ofRun },
+  responses: { 200: json("Why", z.object({ why: z.string(), todo: z.string().optional() })), ...problems },
+});
+
 const ENTRIES = 500;
 
 export const runRoutes = (hf: Holdfast, shown: Shown) =>
@@ -96,6 +106,7 @@ export const runRoutes = (hf: Holdfast, shown: Shown) =>
       const next = found.length < limit ? undefined : found.at(-1)?.seq;
       return c.json({ entries: found.map(shown.entry), next }, 200);
     })
+    .openapi(why, async (c) => c.json(await whyOf(hf, c.req.valid("param").id), 200))
     .openapi(request, async (c) => {
       const asked = await hf.request(c.req.valid("param").id, c.req.valid("query").step);
       return c.json({ request: shown.value("request", asked) }, 200);

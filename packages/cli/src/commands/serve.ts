@@ -1,0 +1,49 @@
+import { openHoldfast } from "@holdfast/core";
+import { type Key, keyFrom, SCOPES, serve } from "@holdfast/server";
+import type { Command } from "commander";
+import { pino } from "pino";
+import { type Common, wholeNumber } from "../connected.ts";
+import type { Terminal } from "../terminal.ts";
+
+interface Options extends Common {
+  readonly port: number;
+  readonly host: string;
+  readonly dev?: true;
+  readonly redact?: readonly string[];
+}
+
+export function addServe(holdfast: Command, terminal: Terminal): void {
+  holdfast
+    .command("serve")
+    .description(
+      "serve the control API until it is told to stop; HOLDFAST_KEY is a key that may do everything",
+    )
+    .option("--port <n>", "0 takes any that is free", wholeNumber("--port"), 7420)
+    .option("--host <address>", "0.0.0.0 for all of them", "127.0.0.1")
+    .option("--dev", "on your own machine: no key is needed")
+    .option("--redact <path...>", "what no response shows: input.card.number")
+    .action(async (_: unknown, command: Command) => {
+      const { database, port, host, dev = false, redact = [] } = command.optsWithGlobals<Options>();
+      const hf = await openHoldfast({ ...(database === undefined ? {} : { database }), migrate: dev });
+      try {
+        const log = pino({ level: terminal.env.HOLDFAST_LOG ?? "info" });
+        const server = await serve(hf, { keys: keysIn(terminal), port, hostname: host, dev, redact, log });
+        terminal.err(`Holdfast serves at ${server.url}\n`);
+        await stopped(terminal.stop);
+        await server.close();
+      } finally {
+        await hf.close();
+      }
+    });
+}
+
+function keysIn({ env }: Terminal): Key[] {
+  return env.HOLDFAST_KEY ? [keyFrom("HOLDFAST_KEY", SCOPES, env.HOLDFAST_KEY)] : [];
+}
+
+/** Settles once the user, or the service manager, wants it to end. */
+export const stopped = (stop: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (stop.aborted) resolve();
+    else stop.addEventListener("abort", () => resolve(), { once: true });
+  });

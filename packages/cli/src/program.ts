@@ -1,0 +1,45 @@
+import { Command } from "commander";
+import { addCompletion } from "./commands/completion.ts";
+import { addDoctor } from "./commands/doctor.ts";
+import { addDoubts } from "./commands/doubts.ts";
+import { addMigrate } from "./commands/migrate.ts";
+import { addPrune } from "./commands/prune.ts";
+import { addRuns } from "./commands/runs.ts";
+import { addServe } from "./commands/serve.ts";
+import { addShow } from "./commands/show.ts";
+import { addTail } from "./commands/tail.ts";
+import { addWhy } from "./commands/why.ts";
+import { addWorkers } from "./commands/workers.ts";
+import type { Terminal } from "./terminal.ts";
+import { version } from "./version.ts";
+
+/** The command line. Each command stands in a file of its own. */
+export function program(terminal: Terminal): Command {
+  const holdfast = new Command("holdfast")
+    .description("Look at durable agents, and steer them.")
+    .version(version)
+    .option(
+      "-d, --database <where>",
+      'postgres://…, "embedded", or a folder for the embedded server; by default DATABASE_URL, else ./.holdfast',
+    )
+    .option("--json", "JSON instead of text; errors too")
+    .exitOverride()
+    .configureOutput({ writeOut: terminal.out, writeErr: terminal.err })
+    .showHelpAfterError("(--help says more)");
+  for (const add of ADDED) add(holdfast, terminal);
+  return holdfast;
+}
+
+const ADDED: readonly ((holdfast: Command, terminal: Terminal) => void)[] = [
+  addRuns,
+  addShow,
+  addTail,
+  addWhy,
+  addDoubts,
+  addWorkers,
+  addPrune,
+  addMigrate,
+  addDoctor,
+  addServe,
+  addCompletion,
+];
