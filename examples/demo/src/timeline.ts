@@ -33,6 +33,8 @@ const styles: Record<LedgerEntry["kind"], Style> = {
   refusal: "red",
   doubt: "red",
   resolution: "cyan",
+  question: "cyan",
+  answer: "cyan",
   command: "cyan",
   note: "dim",
   outcome: "bold",
@@ -52,6 +54,7 @@ function nameOf(entry: LedgerEntry): string | undefined {
     case "intent":
     case "observation":
     case "refusal":
+    case "question":
       return entry.name;
     case "note":
       return entry.note;
@@ -61,6 +64,7 @@ function nameOf(entry: LedgerEntry): string | undefined {
       return entry.status;
     case "doubt":
     case "resolution":
+    case "answer":
       return undefined;
   }
 }
@@ -89,6 +93,10 @@ function saying(entry: LedgerEntry): string {
       return entry.note === "parked" ? `waits for ${entry.waitingOn}` : "";
     case "refusal":
       return entry.reason;
+    case "question":
+      return entry.text;
+    case "answer":
+      return `${entry.says}, says ${entry.by}`;
     case "command":
       return `by ${entry.by}`;
   }

@@ -1,7 +1,8 @@
+import { encode } from "./codec.ts";
 import { HoldfastError } from "./errors.ts";
 import { digestOf } from "./json.ts";
 import type { Emitted, Lane } from "./lane.ts";
-import type { KeptRequest } from "./ledger/entry.ts";
+import type { KeptRequest, Refusal } from "./ledger/entry.ts";
 import {
   businessKey,
   emittedKey,
@@ -31,6 +32,8 @@ export interface Located {
   readonly drift: readonly string[] | undefined;
   /** The tool named it by a business key. */
   readonly business?: true;
+  /** The model call whose answer asked for it. */
+  readonly emitter?: string | undefined;
   /** Where it stands in a row; undefined for a call that its emitter names. */
   readonly row: Placed | undefined;
 }
@@ -52,6 +55,8 @@ export class Course {
   readonly #emitted = new Map<string, Emitted[]>();
   /** What the answers on record asked for: an execution that does not begin at the beginning never comes to them. */
   readonly #asked = new Map<string, Emitted[]>();
+  /** The tool calls that a model's answer asked for, by the model call. */
+  readonly #turns = new Map<string, readonly EmittedCall[]>();
   readonly #consumed = new Set<string>();
   /** Recorded intents by lane and name, without those that this execution has come to. */
   readonly #unconsumed = new Map<string, Set<string>>();
@@ -94,11 +99,12 @@ export class Course {
     const path = this.#bind(lane, digest);
     if (business !== undefined) {
       const key = businessKey(call.name, business);
-      return { key, digest, input, asked, drift: undefined, row: undefined, business: true };
+      const emitter = emitted?.model;
+      return { key, digest, input, asked, drift: undefined, row: undefined, business: true, emitter };
     }
     if (emitted) {
       const key = emittedKey(emitted.model, call.name, emitted.call.id);
-      return { key, digest, input, asked, drift: undefined, row: undefined };
+      return { key, digest, input, asked, drift: undefined, row: undefined, emitter: emitted.model };
     }
 
     const name = call.kind === "model" ? MODEL : rowName(call.name);
@@ -123,6 +129,7 @@ export class Course {
     this.#consumed.add(key);
     const step = this.#run.steps.get(key);
     if (step) this.#unconsumed.get(`${parseKey(key).lane}/${step.name}`)?.delete(key);
+    if (emitted.length > 0) this.#turns.set(key, emitted);
     for (const call of emitted) {
       put(lane.emitted, key, call);
       put(this.#emitted, key, call);
@@ -144,6 +151,31 @@ export class Course {
         `${name} was intended before as ${other}, which this execution has not come to`,
       );
     }
+  }
+
+  /** The tool calls that a model's answer asked for, in its order. */
+  turnOf(model: string): readonly EmittedCall[] {
+    return this.#turns.get(model) ?? [];
+  }
+
+  /** Calls of tools that there are none of: a model made them up. The framework tells it so; the ledger says so, too. */
+  inventedIn(model: string): Refusal[] {
+    const invented = this.turnOf(model).filter(({ runs }) => runs === "nowhere");
+    const refusals = invented.map(({ id, name, input }): Refusal => {
+      const kept = this.#redactor.apply("input", parsed(input));
+      const reason = `there is no tool ${name}: the model made it up`;
+      const step = emittedKey(model, name, id);
+      return {
+        kind: "refusal",
+        step,
+        call: "tool",
+        name,
+        digest: digestOf(kept),
+        reason,
+        value: encode(kept),
+      };
+    });
+    return [...new Map(refusals.map((refusal) => [refusal.step, refusal])).values()];
   }
 
   diverged(step: string, why: string): HoldfastError<"DIVERGED"> {
@@ -211,7 +243,7 @@ function put(known: Map<string, Emitted[]>, model: string, call: Emitted["call"]
 const idOf = ({ name, id }: { name: string; id: string }) => JSON.stringify([name, id]);
 
 /** Arguments as the model wrote them: a JSON string says what it parses to, anything else says itself. */
-function parsed(input: unknown): unknown {
+export function parsed(input: unknown): unknown {
   if (typeof input !== "string") return input;
   try {
     return JSON.parse(input);

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { decode, type Encoded, encode, encodeError } from "./codec.ts";
 import type { Course, Located } from "./course.ts";
+import type { Cleared } from "./deciding.ts";
 import { HoldfastError } from "./errors.ts";
 import { Lane } from "./lane.ts";
 import type { Effect, Observation, Usage } from "./ledger/entry.ts";
@@ -55,6 +56,7 @@ export class Dispatch<T> implements Live<T> {
   readonly #mark: { readonly parallel: boolean };
   readonly #close: () => void;
   readonly #again: () => Promise<Begun<T>>;
+  readonly #cleared: Cleared;
   readonly #started = performance.now();
   #body: Scope;
   #signal: AbortSignal;
@@ -71,6 +73,8 @@ export class Dispatch<T> implements Live<T> {
       readonly mark: { readonly parallel: boolean };
       /** The step is at rest: whoever waits for it may look at the ledger. */
       readonly close: () => void;
+      /** By what it goes out. */
+      readonly cleared: Cleared;
       /** Plans the call anew: it is in doubt, and waits until that is settled. */
       readonly again: () => Promise<Begun<T>>;
     },
@@ -83,6 +87,7 @@ export class Dispatch<T> implements Live<T> {
     this.#mark = going.mark;
     this.#close = going.close;
     this.#again = going.again;
+    this.#cleared = going.cleared;
     this.key = going.idempotencyKey;
     this.#body = this.#newBody();
     this.#signal = this.#signalWith();
@@ -90,6 +95,11 @@ export class Dispatch<T> implements Live<T> {
 
   get signal(): AbortSignal {
     return this.#signal;
+  }
+
+  get input(): unknown {
+    const { changed } = this.#cleared;
+    return changed ? changed.input : this.#call.input;
   }
 
   enter<R>(work: () => R): R {
@@ -180,7 +190,8 @@ export class Dispatch<T> implements Live<T> {
   ): Promise<void> {
     const { asked } = this.#located;
     this.#host.writer.keep(asked?.blobs() ?? []);
-    this.#host.writer.say(this.#observation(value, ok, asks, usage));
+    const invented = asks.length > 0 ? this.#host.course.inventedIn(this.#located.key) : [];
+    this.#host.writer.say(this.#observation(value, ok, asks, usage), ...invented);
     this.#located.row?.open.delete(this.#mark); // what begins from here on does not run beside it
     // The step stays open until its record is durable: a repeat of the call finds it there. And only then are the parts
     // of its request believed to be kept.
@@ -205,6 +216,7 @@ export class Dispatch<T> implements Live<T> {
 
   #observation(value: Encoded, ok: boolean, asks: readonly EmittedCall[] = [], usage?: Usage): Observation {
     const { key, digest, asked } = this.#located;
+    const { decision, question } = this.#terms.effect === undefined ? this.#cleared : {};
     return {
       kind: "observation",
       step: key,
@@ -218,6 +230,8 @@ export class Dispatch<T> implements Live<T> {
       ...(asks.length > 0 ? { asks: asks.map(({ id, name, answer }) => ({ id, name, answer })) } : {}),
       ...(this.#mark.parallel ? { parallel: true } : {}),
       ...besideOf(this.#lane),
+      decision,
+      question,
       value,
     };
   }

@@ -1,11 +1,13 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { HoldfastError } from "./errors.ts";
 import type { Heart, Standing } from "./heart.ts";
+import { openQuestions } from "./ledger/asked.ts";
 import type { After, Entry, Start } from "./ledger/entry.ts";
 import { doubtsOf, replay } from "./ledger/replay.ts";
 import type { Database } from "./store/database.ts";
 import { takeLease } from "./store/lease.ts";
 import { type Lease, readEntries } from "./store/ledger.ts";
+import { expireQuestions } from "./store/questions.ts";
 import { createInline, getHead, type Head } from "./store/runs.ts";
 
 /** How often somebody who waits for a run looks at its head. */
@@ -67,7 +69,11 @@ export async function enterRun(entering: Entering): Promise<Entered> {
       });
     }
     if (head.command === "pause") throw await waiting(head);
-    if (head.status === "waiting" && head.waitingOn !== "caller" && !head.due) throw await waiting(head);
+    if (head.status === "waiting" && head.waitingOn !== "caller" && !head.due) {
+      // A question whose time is over is no longer waited for.
+      if ((await expireQuestions(db, head.run)) > 0) continue;
+      throw await waiting(head);
+    }
 
     const { owner } = head;
     const mine = owner?.number === heart.number;
@@ -140,7 +146,8 @@ export async function enterRun(entering: Entering): Promise<Entered> {
     const doubts = doubtsOf(run, true).map((step) => step.key);
     const waitingOn = head.waitingOn ?? "caller";
     const paused = head.command === "pause";
-    return new HoldfastError("RUN_WAITING", { runId, waitingOn, questions: [], doubts, paused });
+    const questions = openQuestions(run.questions);
+    return new HoldfastError("RUN_WAITING", { runId, waitingOn, questions, doubts, paused });
   }
 }
 

@@ -46,9 +46,11 @@ export type ErrorCode = keyof ErrorDetails;
 const settle = (runId: string, waitingOn: WaitingOn) =>
   waitingOn === "doubt"
     ? `Look at hf.doubts.list({ runId: "${runId}" }), resolve what is open, then run it again.`
-    : waitingOn === "caller"
-      ? "Call hf.run with its id to go on."
-      : "It goes on once that is settled.";
+    : waitingOn === "approval" || waitingOn === "input"
+      ? `Look at hf.questions.list({ runId: "${runId}" }), answer what is open, then run it again.`
+      : waitingOn === "caller"
+        ? "Call hf.run with its id to go on."
+        : "It goes on once that is settled.";
 
 const schema = (name: string | undefined) =>
   name ? `The schema holdfast, with the tables of ${name}, is` : "The schema holdfast is";

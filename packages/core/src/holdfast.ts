@@ -13,6 +13,7 @@ import { replay } from "./ledger/replay.ts";
 import { must } from "./must.ts";
 import { openDatabase } from "./open-database.ts";
 import { type OutsideRun, setOutsideRun } from "./outside-run.ts";
+import { type Questions, questionsOn } from "./questions.ts";
 import { type LedgerEntry, readLedger, type TailOptions, tailLedger } from "./read-ledger.ts";
 import { rebuildRequest } from "./rebuild-request.ts";
 import { readRecordedRun } from "./recorded-run.ts";
@@ -22,14 +23,21 @@ import { diffRuns, type RunDiff } from "./run-diff.ts";
 import { type RunList, runsOn } from "./run-list.ts";
 import { currentScope } from "./scope.ts";
 import { Session } from "./session.ts";
-import { checkTools, type RunSettings, type ToolSettings } from "./settings.ts";
+import {
+  checkTools,
+  type PolicyOptions,
+  policySettings,
+  type RunSettings,
+  type ToolSettings,
+} from "./settings.ts";
 import type { Database } from "./store/database.ts";
 import { giveBack, noticeDead } from "./store/lease.ts";
 import { checkSchema, migrate, type PackageMigrations } from "./store/migrate.ts";
+import { expireQuestions } from "./store/questions.ts";
 import { pruneRuns } from "./store/retention.ts";
 import { type Trace, traceRun, type Work } from "./trace/trace.ts";
 
-export interface HoldfastOptions {
+export interface HoldfastOptions extends PolicyOptions {
   /**
    * Where the ledger lives: `postgres://…`, a `pg.Pool`, `"embedded"`, or a folder for the embedded server. Absent:
    * DATABASE_URL if it is set, else embedded in ./.holdfast, which is refused when NODE_ENV is "production".
@@ -94,6 +102,11 @@ const OPTIONS = new Set<string>([
   "outsideRun",
   "redact",
   "maxOutputBytes",
+  "policy",
+  "policyDefault",
+  "policyVersion",
+  "policyMode",
+  "policyTimeoutMs",
 ] satisfies (keyof HoldfastOptions)[]);
 
 const ENDED: readonly RunStatus[] = ["succeeded", "failed", "cancelled", "dead"];
@@ -120,6 +133,8 @@ export class Holdfast {
   readonly runs: RunList;
   /** Effects of which nobody can say from here whether they happened. */
   readonly doubts: Doubts;
+  /** What runs ask people: whether a call may go out, or for an input. */
+  readonly questions: Questions;
   readonly #options: HoldfastOptions;
   readonly #settings: RunSettings;
   readonly #active = new Map<string, Active>();
@@ -154,11 +169,13 @@ export class Holdfast {
     const { redact = [], maxOutputBytes = 16 * 2 ** 20 } = options;
     check("maxOutputBytes", maxOutputBytes >= 1024, "must be 1024 or more");
     const redactor = new Redactor(redact);
-    this.#settings = { tools, drift, leaseSeconds, redactor, maxOutputBytes };
+    const policy = policySettings(options);
+    this.#settings = { tools, drift, leaseSeconds, redactor, maxOutputBytes, policy };
     setOutsideRun(this, outsideRun);
     const db = () => this.opened().then(({ db }) => db);
     this.runs = runsOn(db);
     this.doubts = doubtsOn(db, redactor);
+    this.questions = questionsOn(db, redactor);
   }
 
   /**
@@ -417,6 +434,7 @@ export class Holdfast {
     const again = strays.filter((lease) => this.#strays.has(lease));
     this.#strays = new Set(strays);
     await giveBack(db, heart.number, again);
+    await expireQuestions(db);
   }
 
   async #open(): Promise<{ db: Database; appender: Appender }> {

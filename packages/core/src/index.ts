@@ -9,13 +9,16 @@ export {
   type TablesDatabase,
 } from "./holdfast.ts";
 export type { Doubts, OpenDoubt, Resolved } from "./doubts.ts";
+export type { Answering, OpenQuestion, Questions } from "./questions.ts";
+export type { Decision, Then } from "./policy/decision.ts";
+export type { Limit, Policy, PolicyCall, PolicyRun, Rule, Ruling } from "./policy/rule.ts";
 export type { LedgerEntry, TailOptions } from "./read-ledger.ts";
 export type { RunFilter, RunList, RunPage, RunSummary, RunView } from "./run-list.ts";
 export { type Departure, departureText, type Trace } from "./trace/trace.ts";
 export { type RunDiff, type RunTotals, runDiffText, type StepDiff } from "./run-diff.ts";
 export type { Difference } from "./diff/difference.ts";
 export type { Retry } from "./retry.ts";
-export type { Reconciled, ToolSettings } from "./settings.ts";
+export type { PolicyOptions, Reconciled, ToolSettings } from "./settings.ts";
 
 // Inside a run
 export {
@@ -42,7 +45,7 @@ export { current } from "./inside.ts";
 export { outsideRun } from "./outside-run.ts";
 export type { OwnedRun, Port } from "./port.ts";
 export type { Migration, PackageMigrations } from "./store/migrate.ts";
-export type { Begun, Call, EmittedCall, Live, Recorded } from "./step/call.ts";
+export type { Begun, Call, Checked, EmittedCall, Governed, Live, OwnRuling, Recorded } from "./step/call.ts";
 
 // For servers
 export { type RedactedField, Redactor } from "./redact.ts";

@@ -7,13 +7,13 @@ import { mustGetHead } from "./store/runs.ts";
 
 /** What one large field of an entry is called, by its kind. */
 interface Values {
-  /** Of a start and an intent. */
+  /** Of a start, an intent, a refusal, a question about a call, and of an answer that changed the call's arguments. */
   readonly input?: unknown;
   /** Of an observation that is ok, and of a resolution of a call that happened. */
   readonly output?: unknown;
   /** Of an observation that is not ok, and of an outcome that failed. */
   readonly error?: unknown;
-  /** Of an outcome whose value is data. */
+  /** Of an outcome whose value is data, and of an answer that is an input. */
   readonly value?: unknown;
 }
 
@@ -76,11 +76,15 @@ function show(entry: Entry): LedgerEntry {
   switch (entry.kind) {
     case "start":
     case "intent":
+    case "refusal":
+    case "question":
       return { ...rest, input: shown } as unknown as LedgerEntry;
     case "observation":
       return { ...rest, [entry.ok ? "output" : "error"]: shown } as unknown as LedgerEntry;
     case "resolution":
       return { ...rest, output: shown } as unknown as LedgerEntry;
+    case "answer":
+      return { ...rest, [entry.says === "input" ? "value" : "input"]: shown } as unknown as LedgerEntry;
     case "outcome":
       return { ...rest, [entry.status === "succeeded" ? "value" : "error"]: shown } as unknown as LedgerEntry;
     default:

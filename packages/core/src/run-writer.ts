@@ -1,6 +1,6 @@
 import type { Appender } from "./appender.ts";
 import { HoldfastError } from "./errors.ts";
-import type { Blob, Entry, Fact } from "./ledger/entry.ts";
+import type { Blob, Entry, Fact, Question } from "./ledger/entry.ts";
 import { advance, type Run } from "./ledger/replay.ts";
 import { putBlobs } from "./store/blobs.ts";
 import type { Database, Transaction } from "./store/database.ts";
@@ -16,6 +16,7 @@ import {
 } from "./store/ledger.ts";
 import { writeOutside } from "./store/outside.ts";
 import { isAway, unavailable } from "./store/pg.ts";
+import { askQuestions, withdrawQuestion } from "./store/questions.ts";
 
 /** Blobs that travel in one statement with the entry that names them. More go ahead of it. */
 const MOST_BLOBS = 256;
@@ -111,6 +112,32 @@ export class RunWriter {
       const said = await writeOutside(this.#db, this.lease, this.#run.seq, fact);
       await this.#catchUp(Number.POSITIVE_INFINITY);
       return said;
+    });
+  }
+
+  /** Asks people: what they find the questions by goes in with the entries. Rejects with FENCED. */
+  async ask(questions: readonly Question[]): Promise<void> {
+    await this.flush();
+    await this.#alone(async () => {
+      const append: Append = { lease: this.lease, number: this.#number + 1, facts: questions };
+      let landed = await askQuestions(this.#db, append, questions);
+      while (!landed) {
+        const why = await whyRefused(this.#db, append);
+        if (HoldfastError.is(why)) throw why;
+        // Either its answer was lost, or the head was busy.
+        landed = why === "busy" ? await askQuestions(this.#db, append, questions) : (why as Appended);
+      }
+      await this.#fold(questions, landed);
+    });
+  }
+
+  /** Takes a question back, unless it has been settled meanwhile. Then what came of it is folded. Rejects with FENCED. */
+  async withdraw(question: string): Promise<void> {
+    await this.flush();
+    await this.#alone(async () => {
+      await withdrawQuestion(this.#db, this.lease, question);
+      await this.#catchUp(Number.POSITIVE_INFINITY);
+      this.#refuseFenced();
     });
   }
 

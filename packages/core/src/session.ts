@@ -2,10 +2,13 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Appender } from "./appender.ts";
 import { decode, encode } from "./codec.ts";
 import { Course, type Located } from "./course.ts";
+import { type Cleared, Deciding } from "./deciding.ts";
+import type { Candidate } from "./decisions.ts";
 import { besideOf, Dispatch, type Host, type Terms } from "./dispatch.ts";
 import { HoldfastError } from "./errors.ts";
 import type { Heart, Standing } from "./heart.ts";
 import { enterRow, Lane } from "./lane.ts";
+import { openQuestions } from "./ledger/asked.ts";
 import type { Entry, Intent, Outcome, Resolution } from "./ledger/entry.ts";
 import { idempotencyKeyOf } from "./ledger/key.ts";
 import { doubtsOf, forget, lostAt, type Run, replay } from "./ledger/replay.ts";
@@ -20,6 +23,7 @@ import { currentScope, type Execution, Scope } from "./scope.ts";
 import { businessKeyOf, type RunSettings, settingsOf, type ToolSettings } from "./settings.ts";
 import type { Begun, Call } from "./step/call.ts";
 import { plan } from "./step/plan.ts";
+import { usedByAll } from "./store/counts.ts";
 import type { Database } from "./store/database.ts";
 import { confirmLease, type Leaving, whyNotOwned } from "./store/lease.ts";
 import type { Append, Lease } from "./store/ledger.ts";
@@ -91,6 +95,8 @@ export class Session implements Execution {
   readonly #kept = new Set<PromiseLike<unknown>>();
   /** Doubts that a tool is being asked about. */
   readonly #resolving = new Map<string, Promise<boolean>>();
+  /** Calls that policy is deciding. */
+  readonly #clearing = new Map<string, Promise<Cleared | undefined>>();
   /** What calls were aborted with. */
   readonly #aborted = new Map<string, unknown>();
   #keptError: { error: unknown } | undefined;
@@ -99,6 +105,7 @@ export class Session implements Execution {
   #stopError: { error: unknown } | undefined;
   #run: Run = replay([]);
   #course: Course | undefined;
+  #deciding: Deciding | undefined;
   #owner: Owner | undefined;
   #writer: RunWriter | undefined;
   #unlisten = () => {};
@@ -130,6 +137,7 @@ export class Session implements Execution {
     this.#run = replay(entries);
     if (owner) this.#own(owner);
     this.#course = new Course(this.runId, this.#run, this.#settings.redactor);
+    if (owner) this.#deciding = this.#newDeciding(this.#course, owner);
     this.#opened.resolve();
     if (owner) this.#heed();
   }
@@ -289,7 +297,8 @@ export class Session implements Execution {
   async settled(): Promise<void> {
     for (;;) {
       if (this.#stopError) throw this.#stopError.error;
-      if (this.#open.size === 0 && this.#kept.size === 0 && this.#parking.isQuiet) return;
+      const isIdle = this.#open.size === 0 && this.#kept.size === 0 && this.#clearing.size === 0;
+      if (isIdle && this.#parking.isQuiet) return;
       await Promise.race([this.#parking.changed(), this.stopped]);
     }
   }
@@ -425,6 +434,7 @@ export class Session implements Execution {
     const { lane, call, located, terms } = found;
     const { key, digest } = located;
     const course = must(this.#course, "the course of an open run");
+    let cleared: Cleared | undefined;
     for (;;) {
       // The same call twice at once (a framework that repeats a tool call) is one call: wait for what comes of it.
       if (this.#open.has(key)) {
@@ -456,7 +466,11 @@ export class Session implements Execution {
           await this.#resolve(found);
           continue;
         case "execute":
-          return await this.#execute(found);
+          if (cleared || !this.#isGoverned(found)) return await this.#execute(found, cleared);
+          cleared = await this.#clear(found);
+          await this.#parking.mayBegin(lane);
+          if (this.#stopError) return never();
+          continue;
         default:
           unreachable(planned);
       }
@@ -502,8 +516,39 @@ export class Session implements Execution {
     }
   }
 
+  #newDeciding(course: Course, { means }: Owner): Deciding {
+    return new Deciding({
+      runId: this.runId,
+      run: this.#run,
+      course,
+      writer: must(this.#writer, "the owner's writer"),
+      parking: this.#parking,
+      settings: this.#settings,
+      signal: this.signal,
+      usedByAll: (counted) => usedByAll(means.db, counted),
+    });
+  }
+
+  #isGoverned<T>(found: Found<T>): boolean {
+    return this.#deciding?.governs(candidateOf(found)) ?? false;
+  }
+
+  /** Two calls may be the same step: it is decided once. */
+  async #clear<T>(found: Found<T>): Promise<Cleared | undefined> {
+    const { key, emitter } = found.located;
+    const deciding = must(this.#deciding, "deciding, in a run that is written");
+    const under =
+      this.#clearing.get(key) ??
+      deciding.clear(candidateOf(found), found.lane, emitter).finally(() => {
+        this.#clearing.delete(key);
+        this.#parking.announce();
+      });
+    this.#clearing.set(key, under);
+    return await under;
+  }
+
   /** Writes the intent, and lets the call go out once that is durable and the run still ours. */
-  async #execute<T>(found: Found<T>): Promise<Begun<T>> {
+  async #execute<T>(found: Found<T>, cleared: Cleared = {}): Promise<Begun<T>> {
     const { lane, call, located, terms } = found;
     const { key, row } = located;
     const writer = this.#writerOr(key);
@@ -532,7 +577,7 @@ export class Session implements Execution {
       if (isNew) this.#refuseTooMany();
       if (terms.effect !== undefined) {
         if (isNew && terms.effect !== "read") course.refuseBesideUnconsumed(lane, call.name, located);
-        writer.say(this.#intent(found, terms.effect, idempotencyKey, mark.parallel));
+        writer.say(this.#intent(found, cleared, terms.effect, idempotencyKey, mark.parallel));
         // A call goes out only once its intent, and all that came before it, is durable.
         await writer.flush();
         intended = true;
@@ -547,7 +592,8 @@ export class Session implements Execution {
       throw error;
     }
     const again = () => this.#unlessControlFlow(() => this.#plan(found));
-    return new Dispatch(this.#host(key), lane, call, located, { idempotencyKey, terms, mark, close, again });
+    const going = { idempotencyKey, terms, mark, close, again, cleared };
+    return new Dispatch(this.#host(key), lane, call, located, going);
   }
 
   /** A step more than the whole run may take stops it, whatever its framework would make of an error. */
@@ -561,6 +607,7 @@ export class Session implements Execution {
 
   #intent<T>(
     { lane, call, located }: Found<T>,
+    { decision, question, counted = [], changed }: Cleared,
     effect: Intent["effect"],
     key: string,
     parallel: boolean,
@@ -576,7 +623,10 @@ export class Session implements Execution {
       ...(call.id === undefined ? {} : { id: call.id }),
       ...(parallel ? { parallel } : {}),
       ...besideOf(lane),
-      value: encode(located.input),
+      decision,
+      question,
+      ...(counted.length > 0 ? { counted: counted.map(({ rule }) => rule) } : {}),
+      value: encode(changed ? this.#settings.redactor.apply("input", changed.input) : located.input),
     };
   }
 
@@ -630,9 +680,8 @@ export class Session implements Execution {
     if (!(await writer.park({ waitingOn, wakeInMs }))) return false;
     const doubts = doubtsOf(this.#run, false).map((step) => step.key);
     const paused = this.#run.command?.command === "pause";
-    this.stop(
-      new HoldfastError("RUN_WAITING", { runId: this.runId, waitingOn, questions: [], doubts, paused }),
-    );
+    const questions = openQuestions(this.#run.questions);
+    this.stop(new HoldfastError("RUN_WAITING", { runId: this.runId, waitingOn, questions, doubts, paused }));
     return true;
   }
 
@@ -670,6 +719,18 @@ export class Session implements Execution {
     }
   }
 }
+
+const candidateOf = <T>({ call, located, terms }: Found<T>): Candidate => ({
+  key: located.key,
+  digest: located.digest,
+  call: call.kind,
+  name: call.name,
+  effect: terms.effect ?? "read",
+  input: call.input,
+  check: call.check,
+  says: call.says,
+  hosted: call.hosted,
+});
 
 const never = <T>(): Promise<T> => new Promise<T>(() => {});
 

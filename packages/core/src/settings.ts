@@ -1,5 +1,8 @@
 import { HoldfastError } from "./errors.ts";
+import { fits } from "./glob.ts";
 import type { Effect } from "./ledger/entry.ts";
+import type { Then } from "./policy/decision.ts";
+import { type Policy, versionOf, whyNoPolicy } from "./policy/rule.ts";
 import type { Redactor } from "./redact.ts";
 import { type Retry, whyNoRetry } from "./retry.ts";
 
@@ -31,17 +34,68 @@ export interface RunSettings {
   readonly tools: Readonly<Record<string, ToolSettings>>;
   /** A model request that differs from the one on record: use the record and note it, or fail with DRIFTED. */
   readonly drift: "accept" | "fail";
+  readonly policy: PolicySettings;
   readonly leaseSeconds: number;
   readonly redactor: Redactor;
   /** The largest output of one call, in bytes as it is recorded. */
   readonly maxOutputBytes: number;
 }
 
+/** The policy that a run's calls are decided by. */
+export interface PolicySettings {
+  /** Without a policy only what a framework's own approval says is decided. */
+  readonly isSet: boolean;
+  readonly rules: Policy;
+  readonly fallback: Then;
+  readonly version: string;
+  /** Decide and record, but let everything go out. */
+  readonly shadow: boolean;
+  readonly timeoutMs: number;
+}
+
+export interface PolicyOptions {
+  /**
+   * What stands between the model and its tools: rules, of which the first that applies decides, or one function. It
+   * fails closed: what throws, takes too long or says something else denies. A call that is denied never goes out, and the
+   * model is told why; one that is asked about waits for a person.
+   */
+  readonly policy?: Policy;
+  /** Calls that no rule applies to. Default `allow`. */
+  readonly policyDefault?: Then;
+  /** What the ledger calls this policy; an approval holds under one version only. Default: a digest of its rules. */
+  readonly policyVersion?: string;
+  /** `shadow`: decisions are made and recorded, and not enforced. Default `enforce`. */
+  readonly policyMode?: "enforce" | "shadow";
+  /** How long a rule may take to decide, in milliseconds. Default 10,000. */
+  readonly policyTimeoutMs?: number;
+}
+
+/** Throws INVALID_ARGUMENT. */
+export function policySettings(options: PolicyOptions): PolicySettings {
+  const {
+    policy: rules = [],
+    policyDefault: fallback = "allow",
+    policyMode: mode = "enforce",
+    policyTimeoutMs: timeoutMs = 10_000,
+  } = options;
+  const refuse = (argument: string, why: string) => new HoldfastError("INVALID_ARGUMENT", { argument, why });
+  const why = whyNoPolicy(rules);
+  if (why) throw refuse("policy", why);
+  if (!["allow", "deny", "ask"].includes(fallback))
+    throw refuse("policyDefault", 'must be "allow", "deny" or "ask"');
+  if (mode !== "enforce" && mode !== "shadow") throw refuse("policyMode", 'must be "enforce" or "shadow"');
+  if (!(timeoutMs > 0 && timeoutMs <= 2 ** 31 - 1))
+    throw refuse("policyTimeoutMs", "is no number of milliseconds");
+  const isSet = options.policy !== undefined || options.policyDefault !== undefined;
+  const version = options.policyVersion ?? (isSet ? versionOf(rules, fallback) : "none");
+  if (typeof version !== "string" || version === "") throw refuse("policyVersion", "must be text");
+  return { isSet, rules, fallback, version, shadow: mode === "shadow", timeoutMs };
+}
+
 /** What is declared of this tool: by its exact name, else by the first glob that fits, in the order of declaration. */
 export function settingsOf(tools: RunSettings["tools"], name: string): ToolSettings {
   if (Object.hasOwn(tools, name)) return tools[name] as ToolSettings;
-  for (const [pattern, settings] of Object.entries(tools))
-    if (globToRegExp(pattern).test(name)) return settings;
+  for (const [pattern, settings] of Object.entries(tools)) if (fits(pattern, name)) return settings;
   return {};
 }
 
@@ -88,18 +142,4 @@ export function checkSettings(argument: string, settings: ToolSettings, fields =
   if (reconcile !== undefined && effect !== "once") {
     throw refuse('has a reconcile, but only a call with the effect "once" can be in doubt');
   }
-}
-
-const globs = new Map<string, RegExp>();
-function globToRegExp(pattern: string): RegExp {
-  let made = globs.get(pattern);
-  if (!made) {
-    const source = pattern
-      .replace(/[.+^${}()|[\]\\]/g, "\\$&")
-      .replaceAll("*", ".*")
-      .replaceAll("?", ".");
-    made = new RegExp(`^${source}$`, "s");
-    globs.set(pattern, made);
-  }
-  return made;
 }

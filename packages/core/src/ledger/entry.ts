@@ -1,5 +1,6 @@
 import type { Encoded } from "../codec.ts";
 import type { ErrorClass } from "../retry.ts";
+import type { Decision } from "../policy/decision.ts";
 import type { WaitingOn } from "../run/status.ts";
 
 /**
@@ -14,6 +15,8 @@ export type Fact =
   | Refusal
   | Doubt
   | Resolution
+  | Question
+  | Answer
   | Command
   | Note
   | Outcome;
@@ -78,6 +81,9 @@ export interface Intent {
   readonly id?: string | undefined; // the framework's tool call id
   readonly parallel?: boolean | undefined; // another of its row was open meanwhile
   readonly beside?: readonly string[] | undefined; // lanes along its path that ran beside a sibling of their name
+  readonly decision?: Decision | undefined; // policy's
+  readonly counted?: readonly string[] | undefined; // rules whose limit it adds to
+  readonly question?: string | undefined; // whose answer let it go out; it is used up by that
   readonly value?: Encoded | undefined; // the input
 }
 
@@ -95,6 +101,8 @@ export interface Observation {
   readonly asks?: readonly Asks[] | undefined; // the tool calls that a model's answer asks for
   readonly parallel?: boolean | undefined;
   readonly beside?: readonly string[] | undefined;
+  readonly decision?: Decision | undefined; // of a call without an intent
+  readonly question?: string | undefined; // whose answer it gives back; it is used up by that
   readonly value?: Encoded | undefined;
 }
 
@@ -117,13 +125,48 @@ export interface Blob {
   readonly value: string;
 }
 
-/** Policy said no; a no is kept too. */
+/** The call does not go out; a no is kept too. `value` is what it asked for. */
 export interface Refusal {
   readonly kind: "refusal";
   readonly step: string;
+  readonly call?: CallKind | undefined;
   readonly name: string;
   readonly digest: string;
   readonly reason: string;
+  readonly decision?: Decision | undefined; // none where there is nothing to decide: no tool has that name
+  readonly question?: string | undefined; // that was answered with no, or not in time
+  readonly value?: Encoded | undefined;
+}
+
+/** A person is asked: whether a call may go out, whose input is `value`; or for an input. */
+export interface Question {
+  readonly kind: "question";
+  readonly question: string; // its id
+  readonly step: string;
+  readonly asks: "approval" | "input";
+  readonly call: CallKind;
+  readonly name: string;
+  readonly digest: string; // of the step's canonical input, as the model wrote it
+  readonly shown?: string | undefined; // digest of `value`: what is approved, and nothing else
+  readonly text: string;
+  readonly decision?: Decision | undefined;
+  readonly need: number; // so many have to approve
+  readonly of?: readonly string[] | undefined; // of these people
+  readonly expiresInSeconds?: number | undefined;
+  readonly schema?: unknown; // JSON Schema of what may be answered, where there is one
+  readonly value?: Encoded | undefined;
+}
+
+/** What a person said, or that nobody will. `value` is the input, or other arguments to call with. */
+export interface Answer {
+  readonly kind: "answer";
+  readonly question: string;
+  readonly answer: string; // an id: one that is sent twice is said once
+  readonly step: string;
+  readonly says: "approved" | "denied" | "input" | "expired" | "withdrawn";
+  readonly by: string;
+  readonly comment?: string | undefined;
+  readonly value?: Encoded | undefined;
 }
 
 /** An effect may have happened, and nobody can say so from here. Open until a resolution. */

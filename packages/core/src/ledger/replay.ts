@@ -1,5 +1,6 @@
-import { HoldfastError } from "../errors.ts";
 import { unreachable } from "../unreachable.ts";
+import { type Asked, answer, ask, use } from "./asked.ts";
+import { corrupt } from "./corrupt.ts";
 import type {
   Doubt,
   Entry,
@@ -55,6 +56,10 @@ export interface Run extends Told {
   readonly places: Map<string, Place[]>;
   /** Lanes by parent and name: `lanesOf(run, parent, name)` reads it. */
   readonly lanes: Map<string, Place[]>;
+  /** What people were asked, by the question's id, in the order of asking. */
+  readonly questions: Map<string, Asked>;
+  /** How many calls have gone out under a rule with a limit. */
+  readonly counts: Map<string, number>;
   attempts: { crashes: number; retries: number; resumes: number };
 }
 
@@ -71,6 +76,8 @@ export function replay(entries: Iterable<Entry>): Run {
     steps: new Map(),
     places: new Map(),
     lanes: new Map(),
+    questions: new Map(),
+    counts: new Map(),
     attempts: { crashes: 0, retries: 0, resumes: 0 },
   };
   for (const entry of entries) advance(run, entry);
@@ -100,6 +107,7 @@ export function advance(run: Run, entry: Entry): void {
       break;
     case "refusal":
       if (run.steps.has(entry.step)) throw corrupt(entry, `step ${entry.step} is on record already`);
+      use(run.questions, entry);
       keep(run, { ...known(run, entry), at: "refused", refusal: entry }, entry.digest);
       break;
     case "intent":
@@ -122,6 +130,12 @@ export function advance(run: Run, entry: Entry): void {
       run.steps.set(key, { key, name, digest, attempts, intent, at, resolution: entry });
       break;
     }
+    case "question":
+      ask(run.questions, entry);
+      break;
+    case "answer":
+      answer(run.questions, entry);
+      break;
     case "note":
       if (entry.note === "resampled") for (const key of entry.steps) forget(run, key);
       break;
@@ -174,6 +188,8 @@ function intend(run: Run, entry: Entry<Intent>): void {
   // A step is intended again where it may be repeated, or once it was resolved as not having happened.
   const again = before?.at === "undone" || (before?.at === "intended" && before.intent.effect !== "once");
   if (before && !again) throw corrupt(entry, `step ${entry.step} is ${before.at} already`);
+  use(run.questions, entry);
+  if (!before) for (const rule of entry.counted ?? []) run.counts.set(rule, (run.counts.get(rule) ?? 0) + 1);
   const step = known(run, entry);
   keep(
     run,
@@ -190,6 +206,7 @@ function observe(run: Run, entry: Entry<Observation>): void {
   if (before && before.at !== "intended" && before.at !== "doubted") {
     throw corrupt(entry, `step ${entry.step} is ${before.at} already`);
   }
+  use(run.questions, entry);
   const step: Step = { ...known(run, entry), at: "observed", intent, observation: entry };
   keep(run, step, entry.digest, entry.parallel, entry.beside);
 }
@@ -244,6 +261,3 @@ function drop(index: Map<string, Place[]>, key: string, n: number, digest: strin
   const at = places?.findIndex((place) => place.n === n && place.digest === digest) ?? -1;
   if (at >= 0) places?.splice(at, 1);
 }
-
-const corrupt = ({ runId, seq }: Entry, why: string) =>
-  new HoldfastError("LEDGER_CORRUPT", { runId, seq, why });

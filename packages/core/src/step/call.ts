@@ -1,8 +1,29 @@
 import type { CallKind, Effect, Usage } from "../ledger/entry.ts";
+import type { Then } from "../policy/decision.ts";
 import type { Retry } from "../retry.ts";
 
+/** Arguments that the tool takes, as it is to be given them; or why it does not take them. */
+export type Checked =
+  | { readonly ok: true; readonly input: unknown }
+  | { readonly ok: false; readonly why: string };
+
+/** What an adapter knows of a tool, for policy to decide a call of it. */
+export interface Governed {
+  /** Checks arguments against the tool's schema. Absent: the tool takes anything. */
+  readonly check?: ((input: unknown) => Checked | PromiseLike<Checked>) | undefined;
+  /** What the framework's own approval says of the call. Of it and policy the stricter counts. */
+  readonly says?: (() => OwnRuling | undefined | PromiseLike<OwnRuling | undefined>) | undefined;
+}
+
+/** What a framework's own approval says. `rule` is what the ledger calls it. */
+export interface OwnRuling {
+  readonly then: Then;
+  readonly rule: string;
+  readonly reason?: string | undefined;
+}
+
 /** A tool call that a model's answer asks for, as the model wrote it. */
-export interface EmittedCall {
+export interface EmittedCall extends Governed {
   /** The tool call id of the framework. Not unique across turns for every provider. */
   readonly id: string;
   readonly name: string;
@@ -10,10 +31,15 @@ export interface EmittedCall {
   readonly input: unknown;
   /** The id of the answer itself, where the framework has one that no two answers share. */
   readonly answer?: string | undefined;
+  /**
+   * Who runs it: this process (default); somebody else, as a browser; or nobody, because there is no such tool. That is
+   * recorded as a refusal, though the framework is who tells the model.
+   */
+  readonly runs?: "here" | "elsewhere" | "nowhere" | undefined;
 }
 
 /** One touch of the outside world, as an adapter announces it. */
-export interface Call<T = unknown> {
+export interface Call<T = unknown> extends Governed {
   readonly kind: CallKind;
   /** The tool's or the step's name; for a model, `provider/model`. */
   readonly name: string;
@@ -43,6 +69,8 @@ export interface Call<T = unknown> {
    * flow, which a tool's body may throw: it is no outcome.
    */
   readonly undone?: ((error: unknown) => boolean) | undefined;
+  /** The tools that the provider may run on its way to a model's answer: policy decides on each before the model is asked. */
+  readonly hosted?: readonly string[] | undefined;
   /** Tokens that the answer reports, in the ledger's shape. Called with live answers only. */
   readonly usage?: ((value: T) => Usage | undefined) | undefined;
 }
@@ -65,6 +93,8 @@ export interface Live<T> {
   readonly key: string;
   /** Aborted when the run stops, by the call's own signal, and when its time is up. */
   readonly signal: AbortSignal;
+  /** What to call the tool with: the call's own input, unless whoever approved it changed that. */
+  readonly input: unknown;
   /** Runs the call's own code in its lane, where `idempotencyKey()` answers and inner calls are told apart. */
   enter<R>(work: () => R): R;
   /** Does all of the following with `work`: enter, time limit, retries, commit or fail. Gives back what commit does. */

@@ -24,6 +24,7 @@ select run, status
 
 const ENTRIES = /* sql */ `delete from holdfast.entries where run = any ($1::bigint[])`;
 const BLOBS = /* sql */ `delete from holdfast.blobs where run = any ($1::bigint[])`;
+const QUESTIONS = /* sql */ `delete from holdfast.questions where run = any ($1::bigint[])`;
 const KEEP_HEAD = /* sql */ `update holdfast.runs set pruned_at = now(), tags = '{}' where run = any ($1::bigint[])`;
 const DROP_HEAD = /* sql */ `delete from holdfast.runs where run = any ($1::bigint[]) and key is null`;
 
@@ -68,4 +69,5 @@ async function forget(tx: Queryable, runs: readonly string[]): Promise<void> {
   await tx.query(SAY_SO);
   await tx.query(ENTRIES, [runs]);
   await tx.query(BLOBS, [runs]);
+  await tx.query(QUESTIONS, [runs]);
 }
