@@ -1,6 +1,6 @@
 import type { Encoded } from "../codec.ts";
-import type { ErrorClass } from "../retry.ts";
 import type { Decision } from "../policy/decision.ts";
+import type { ErrorClass } from "../retry.ts";
 import type { WaitingOn } from "../run/status.ts";
 
 /**
