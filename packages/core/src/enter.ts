@@ -60,6 +60,10 @@ export async function enterRun(entering: Entering): Promise<Entered> {
         "it has ended and was pruned: its value is gone, and its effects are not repeated; use a new id";
       throw new HoldfastError("COMMAND_NOT_ALLOWED", { runId, command: "run", why });
     }
+    if (head.status !== "succeeded" && head.imported) {
+      const why = "it was imported: its effects belong to where it came from; fork it";
+      throw new HoldfastError("COMMAND_NOT_ALLOWED", { runId, command: "work on", why });
+    }
     if (isFinished(head)) return { at: "finished", entries: await readEntries(db, head) };
     if (!head.inline) {
       throw new HoldfastError("COMMAND_NOT_ALLOWED", {

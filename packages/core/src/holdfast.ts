@@ -5,6 +5,9 @@ import { type Doubts, doubtsOn } from "./doubts.ts";
 import { secondsOf } from "./duration.ts";
 import { checkSame, enterRun } from "./enter.ts";
 import { HoldfastError } from "./errors.ts";
+import { type ExportOptions, exportRun } from "./export/export-run.ts";
+import { importRun } from "./export/import-run.ts";
+import { readRunFile } from "./export/read-run-file.ts";
 import { finish } from "./finish.ts";
 import { Heart } from "./heart.ts";
 import { digestOf } from "./json.ts";
@@ -245,6 +248,28 @@ export class Holdfast {
   async diff(a: string, b: string): Promise<RunDiff> {
     const { db } = await this.opened();
     return await diffRuns(await readRecordedRun(db, a, "diff"), await readRecordedRun(db, b, "diff"));
+  }
+
+  /**
+   * The run as one file (JSON Lines) that needs nothing else: its entries, and the prompts that they name. Gives back the
+   * text, and writes it where `to` says. Throws RUN_NOT_FOUND, INVALID_ARGUMENT, and COMMAND_NOT_ALLOWED for a pruned run.
+   */
+  async exportRun(id: string, options: ExportOptions = {}): Promise<string> {
+    const { db } = await this.opened();
+    return await exportRun(await readRecordedRun(db, id, "export"), this.#options.redact ?? [], options);
+  }
+
+  /**
+   * Reads a run in that was exported, from the path of a file or its text, and gives back its id. It can be looked at,
+   * traced, compared and forked, but nobody can go on with it. Throws INVALID_ARGUMENT for what is no such file,
+   * LEDGER_CORRUPT for a damaged one, COMMAND_NOT_ALLOWED where there is another run of the id.
+   */
+  async importRun(file: string | URL, { id }: { readonly id?: string } = {}): Promise<string> {
+    const read = await readRunFile(file);
+    const runId = id ?? read.runId;
+    this.#check(runId, {});
+    await importRun((await this.opened()).db, read, runId);
+    return runId;
   }
 
   /**

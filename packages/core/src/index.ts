@@ -16,6 +16,7 @@ export type { LedgerEntry, TailOptions } from "./read-ledger.ts";
 export type { RunFilter, RunList, RunPage, RunSummary, RunView } from "./run-list.ts";
 export { type Departure, departureText, type Trace } from "./trace/trace.ts";
 export { type RunDiff, type RunTotals, runDiffText, type StepDiff } from "./run-diff.ts";
+export type { ExportOptions } from "./export/export-run.ts";
 export type { Difference } from "./diff/difference.ts";
 export type { Retry } from "./retry.ts";
 export type { PolicyOptions, Reconciled, ToolSettings } from "./settings.ts";

@@ -19,13 +19,15 @@ export type RedactedField = "input" | "output" | "error" | "value" | "request";
 /**
  * Takes out of values what must not be kept: what the configured paths lead to, and in errors and in how a model is
  * called, what goes by the name of a secret. A path begins at a field of an entry (`output.user.ssn`); `*` stands for any
- * one name (`*.headers.authorization`), `**` for any number of them. What is returned shares what was left alone.
+ * one name (`*.headers.authorization`), `**` for any number of them. A pattern is taken out of every text it is found in.
+ * What is returned shares what was left alone.
  */
 export class Redactor {
   readonly #paths: readonly (readonly string[])[];
+  readonly #patterns: readonly RegExp[];
 
   /** Throws INVALID_ARGUMENT for a path that is none. */
-  constructor(paths: readonly string[] = []) {
+  constructor(paths: readonly string[] = [], patterns: readonly RegExp[] = []) {
     for (const path of paths) {
       if (typeof path === "string" && path !== "" && !path.split(".").includes("")) continue;
       throw new HoldfastError("INVALID_ARGUMENT", {
@@ -34,13 +36,38 @@ export class Redactor {
       });
     }
     this.#paths = paths.map((path) => path.split("."));
+    this.#patterns = patterns.map(({ source, flags }) => new RegExp(source, flags.replace(/[gy]/g, "") + "g"));
   }
 
   apply<T>(field: RedactedField, value: T): T {
     const paths = this.#paths.flatMap((path) => rests(path, field));
-    const redacted = paths.length === 0 ? value : (along(paths, value, 0) as T);
+    const atPaths = paths.length === 0 ? value : (along(paths, value, 0) as T);
+    const redacted = this.#patterns.length === 0 ? atPaths : (this.#byPattern(atPaths, 0) as T);
     if (field === "error") return bySecretName(redacted, 0) as T;
     return field === "request" ? (byRequest(redacted) as T) : redacted;
+  }
+
+  /** What a text says without what the patterns find. */
+  text(text: string): string {
+    return this.#patterns.reduce((left, pattern) => left.replaceAll(pattern, REDACTED), text);
+  }
+
+  #byPattern(value: unknown, depth: number): unknown {
+    const inner = (part: unknown) => this.#byPattern(part, depth + 1);
+    if (typeof value === "string") return this.text(value);
+    if (value instanceof Map) return new Map([...value].map(([key, part]) => [inner(key), inner(part)]));
+    if (value instanceof Set) return new Set([...value].map(inner));
+    if (value instanceof URL) return this.text(value.href) === value.href ? value : REDACTED;
+    const mapped = mapFields(value, depth, (_, part) => inner(part));
+    if (!(mapped instanceof Error)) return mapped;
+    const [message, stack] = [this.text(mapped.message), this.text(mapped.stack ?? "")];
+    if (message === mapped.message && stack === (mapped.stack ?? "")) return mapped;
+    const own = { configurable: true, writable: true };
+    return Object.create(Object.getPrototypeOf(mapped), {
+      ...Object.getOwnPropertyDescriptors(mapped),
+      message: { ...own, value: message },
+      stack: { ...own, value: stack },
+    });
   }
 }
 

@@ -23,6 +23,8 @@ export interface RunSummary {
   readonly finishedAt: Date | undefined;
   /** Its entries were pruned: only its head is left. */
   readonly prunedAt: Date | undefined;
+  /** It was read from a file by `hf.importRun`. */
+  readonly imported: true | undefined;
 }
 
 export interface RunView extends RunSummary {
@@ -113,6 +115,7 @@ function summaryOf(head: Head): RunSummary {
     createdAt: head.createdAt,
     finishedAt: head.finishedAt ?? undefined,
     prunedAt: head.prunedAt ?? undefined,
+    imported: head.imported || undefined,
   };
 }
 

@@ -349,4 +349,17 @@ create table holdfast.counts (
 create index counts_since on holdfast.counts (since);
 `,
   },
+  {
+    version: 6,
+    name: "replay",
+    checksum: "3db399df3bb3c95b5f60a5f14d1dd2ac4ca4f611dc797727d034559d5fb8199a",
+    sql: `-- Runs that were not made by an agent at work: read in from a file, or made over
+-- the record of another. Nobody may go on with one: the effects of the first
+-- belong to where it came from, and the tools of the second were mocked.
+
+alter table holdfast.runs
+  add column imported  boolean not null default false,
+  add column replay_of bigint;  -- the run whose record answered in this one
+`,
+  },
 ];

@@ -71,6 +71,8 @@ export interface Head {
   readonly createdAt: Date;
   readonly finishedAt: Date | null;
   readonly prunedAt: Date | null;
+  /** It was read from a file: nobody may work on it. */
+  readonly imported: boolean;
   readonly owner: {
     readonly number: number;
     readonly name: string;
@@ -84,6 +86,7 @@ const COLUMNS = /* sql */ `
 select r.run, r.run_id as "runId", r.agent, r.agent_version as version, r.inline, r.status, r.waiting_on as "waitingOn",
        r.seq, r.epoch, r.input_digest as "inputDigest", p.run_id as parent, f.run_id as "forkedFrom", r.tags,
        r.command, r.run_at <= now() as due, r.created_at as "createdAt", r.finished_at as "finishedAt", r.pruned_at as "prunedAt",
+       r.imported,
        case when r.leased_by is not null then json_build_object(
          'number', r.leased_by,
          'name',   coalesce(w.host || ':' || w.pid, 'an unknown worker'),

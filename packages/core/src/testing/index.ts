@@ -7,6 +7,7 @@ export {
 } from "./adapter-contract.ts";
 export { type Crash, Crashed, type CrashingPool, crashing, type Tap, tapped } from "./crash.ts";
 export { type DatabaseContract, databaseContract } from "./database-contract.ts";
+export { type FixtureOptions, replayFixture } from "./fixture.ts";
 export {
   answered,
   doubted,

@@ -13,7 +13,10 @@ import type { Begun, Call } from "../step/call.ts";
 import { plan } from "../step/plan.ts";
 
 /** What a trace needs to know of how the run was recorded: what is taken out of it, and which tools have business keys. */
-export type TraceSettings = Pick<RunSettings, "tools" | "redactor">;
+export interface TraceSettings extends Pick<RunSettings, "tools" | "redactor"> {
+  /** Told of every model call that is answered: what it would be on record as now. */
+  readonly onAsked?: (located: Located) => void;
+}
 
 /** A place at which the code does not do what is on record. Values are plain: see `toPlain`. */
 export interface Departing {
@@ -40,8 +43,6 @@ export class Tracer implements Execution {
   readonly departings: Departing[] = [];
   /** Steps that were answered. */
   readonly served = new Set<string>();
-  /** Model calls that were answered, as they would be on record now. */
-  readonly asked: Located[] = [];
   readonly trace: NonNullable<Execution["trace"]>;
   /** Resolves when the code has left the record for good. */
   readonly stopped: Promise<"stopped">;
@@ -183,7 +184,7 @@ export class Tracer implements Execution {
 
   #serve(lane: Lane, located: Located, emitted?: Parameters<Course["consume"]>[2]): void {
     this.served.add(located.key);
-    if (located.asked) this.asked.push(located);
+    if (located.asked) this.#settings.onAsked?.(located);
     this.#course.consume(lane, located.key, emitted);
   }
 
