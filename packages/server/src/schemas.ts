@@ -21,6 +21,7 @@ export const RunSummary = z
     createdAt: instant,
     finishedAt: instant.optional(),
     prunedAt: instant.optional().openapi({ description: "Its entries were pruned then" }),
+    imported: z.boolean().optional().openapi({ description: "It was read from a file" }),
   })
   .openapi("RunSummary");
 

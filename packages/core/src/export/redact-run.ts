@@ -72,8 +72,10 @@ function fieldOf(entry: Entry): RedactedField {
       return entry.ok ? "output" : "error";
     case "resolution":
       return "output";
+    case "note":
+      return entry.note === "ended" && entry.status === "succeeded" ? "output" : "error";
     case "outcome":
-      return entry.status === "failed" ? "error" : "value";
+      return entry.status === "succeeded" ? "value" : "error";
     default:
       return "input";
   }

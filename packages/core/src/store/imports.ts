@@ -36,7 +36,7 @@ export async function insertRun(
     readonly version: string | undefined;
     readonly inputDigest: string | undefined;
     readonly tags: readonly string[] | undefined;
-    readonly status: Extract<RunStatus, "succeeded" | "failed" | "cancelled"> | undefined;
+    readonly status: Extract<RunStatus, "succeeded" | "failed" | "cancelled" | "dead"> | undefined;
   },
   entries: readonly Entry[],
   blobs: ReadonlyMap<string, string>,
