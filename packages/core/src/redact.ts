@@ -36,7 +36,9 @@ export class Redactor {
       });
     }
     this.#paths = paths.map((path) => path.split("."));
-    this.#patterns = patterns.map(({ source, flags }) => new RegExp(source, flags.replace(/[gy]/g, "") + "g"));
+    this.#patterns = patterns.map(
+      ({ source, flags }) => new RegExp(source, flags.replace(/[gy]/g, "") + "g"),
+    );
   }
 
   apply<T>(field: RedactedField, value: T): T {

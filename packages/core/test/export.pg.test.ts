@@ -18,7 +18,10 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 const ask = (messages: readonly unknown[], says: unknown) =>
-  port().step({ kind: "model", name: "acme/m", input: { messages, image: new Uint8Array([1, 2, 3]) } }, () => says);
+  port().step(
+    { kind: "model", name: "acme/m", input: { messages, image: new Uint8Array([1, 2, 3]) } },
+    () => says,
+  );
 
 /** A support agent: two turns, a tool with what the customer said in it, a rich value at the end. */
 const support =
@@ -26,7 +29,9 @@ const support =
   async ({ name, card }: { name: string; card: string }) => {
     const at = now();
     await ask([system, `I am ${name}.`], "look up");
-    const found = (await tool("look_up", { name, card }, () => ({ owner: name, card, id: 7n }))) as { owner: string };
+    const found = (await tool("look_up", { name, card }, () => ({ owner: name, card, id: 7n }))) as {
+      owner: string;
+    };
     const said = await ask([system, `I am ${name}.`, `It is ${found.owner}'s.`], `Dear ${name}`);
     const sent = await step("send", () => new Map([["cents", cents]]));
     return { said, sent, at, cents };
@@ -61,11 +66,16 @@ describe("an exported run", () => {
 
   test("says what it is in its first line, and has its data as JSON that people can read", async () => {
     const { id, holdfast } = await recorded();
-    const lines = (await holdfast.exportRun(id)).trimEnd().split("\n").map((line) => JSON.parse(line));
+    const lines = (await holdfast.exportRun(id))
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
     expect(lines[0]).toEqual({ holdfast: "run", version: 1, core: "0.1.0", run: id, entries: 10, blobs: 7 });
     expect(lines[1]).toMatchObject({ seq: 1, kind: "start", value: customer });
     expect(lines.find(({ step }) => step === "send#0" && step)).toMatchObject({ kind: "intent" });
-    expect(lines.slice(-7).every(({ blob, text }) => typeof blob === "string" && typeof text === "string")).toBe(true);
+    expect(
+      lines.slice(-7).every(({ blob, text }) => typeof blob === "string" && typeof text === "string"),
+    ).toBe(true);
   });
 
   test("may be read in twice, but not over another run of its id", async () => {
@@ -85,7 +95,11 @@ describe("an exported run", () => {
     });
     const holdfast = await open();
     const copy = await holdfast.importRun(await holdfast.exportRun(id), { id: newId() });
-    expect(await holdfast.runs.get(copy)).toMatchObject({ status: "waiting", waitingOn: "caller", imported: true });
+    expect(await holdfast.runs.get(copy)).toMatchObject({
+      status: "waiting",
+      waitingOn: "caller",
+      imported: true,
+    });
     const called: string[] = [];
     const going = holdfast.run(copy, () => step("b", () => called.push("b")));
     await expect(going).rejects.toMatchObject({ code: "COMMAND_NOT_ALLOWED" });
@@ -103,7 +117,11 @@ describe("an exported run", () => {
   test.each<[string, string, (file: string) => string]>([
     ["one of its entries is gone", "LEDGER_CORRUPT", (file) => file.replace(/\n\{"seq":4.*\n/, "\n")],
     ["its end is missing", "LEDGER_CORRUPT", (file) => file.slice(0, file.lastIndexOf('{"blob"'))],
-    ["two entries changed places", "LEDGER_CORRUPT", (file) => file.replace(/(\{"seq":3.*)\n(\{"seq":4.*)/, "$2\n$1")],
+    [
+      "two entries changed places",
+      "LEDGER_CORRUPT",
+      (file) => file.replace(/(\{"seq":3.*)\n(\{"seq":4.*)/, "$2\n$1"),
+    ],
     ["a prompt in it was changed", "LEDGER_CORRUPT", (file) => file.replace("Be kind.", "Be rude.")],
     ["a blob has another name", "LEDGER_CORRUPT", (file) => file.replace(/"blob":"..../, '"blob":"AAAA')],
     ["it is newer than this code", "INVALID_ARGUMENT", (file) => file.replace('"version":1', '"version":2')],
@@ -147,7 +165,9 @@ describe("what is redacted", () => {
   test("is also what was taken out as the run was recorded", async () => {
     const { id, holdfast } = await recorded(support(), await open({ redact: ["input.card"] }));
     const file = await holdfast.exportRun(id);
-    expect(JSON.parse(file.split("\n")[0] ?? "")).toMatchObject({ redact: { paths: ["input.card"], patterns: [] } });
+    expect(JSON.parse(file.split("\n")[0] ?? "")).toMatchObject({
+      redact: { paths: ["input.card"], patterns: [] },
+    });
     await replayFixture(file, async (input: typeof customer) => support()({ ...input, card: "another" }));
   });
 });
@@ -227,7 +247,9 @@ describe("a fixture", () => {
     const { file } = await fixture();
     const before = await readFile(file, "utf8");
     const other = () => step("refund", () => 1);
-    await expect(replayFixture(file, other, { update: true })).rejects.toThrow("record a new run and export it");
+    await expect(replayFixture(file, other, { update: true })).rejects.toThrow(
+      "record a new run and export it",
+    );
     expect(await readFile(file, "utf8")).toBe(before);
   });
 

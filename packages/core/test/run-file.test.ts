@@ -1,7 +1,7 @@
 import { fc, test as property } from "@fast-check/vitest";
 import { expect, test } from "vitest";
 import { encode } from "../src/codec.ts";
-import { parseRunFile, recordOf, type RunFile, writeRunFile } from "../src/export/run-file.ts";
+import { parseRunFile, type RunFile, recordOf, writeRunFile } from "../src/export/run-file.ts";
 import { RequestMemo } from "../src/request.ts";
 import { answered, entriesOf, intended, observed, started, took } from "../src/testing/given.ts";
 
@@ -47,7 +47,12 @@ property.prop([fc.array(fc.array(fc.jsonValue(), { maxLength: 4 }), { minLength:
       asked.kept();
       return answered(`model#${i}`, 1, { request: asked.request });
     });
-    const file: RunFile = { runId: "r", entries: entriesOf(started, took(), ...facts), blobs, redacted: none };
+    const file: RunFile = {
+      runId: "r",
+      entries: entriesOf(started, took(), ...facts),
+      blobs,
+      redacted: none,
+    };
     expect(await parseRunFile(writeRunFile(file))).toEqual(file);
   },
 );

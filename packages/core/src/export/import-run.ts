@@ -26,4 +26,3 @@ export async function importRun(db: Database, file: RunFile, id: string): Promis
   const why = "there is a run of that id with another ledger; import it under another id";
   throw new HoldfastError("COMMAND_NOT_ALLOWED", { runId: id, command: "import", why });
 }
-

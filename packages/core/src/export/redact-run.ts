@@ -4,7 +4,7 @@ import type { Entry, Observation } from "../ledger/entry.ts";
 import { parseKey } from "../ledger/key.ts";
 import { requestOf } from "../rebuild-request.ts";
 import type { RecordedRun } from "../recorded-run.ts";
-import { REDACTED, Redactor, type RedactedField } from "../redact.ts";
+import { REDACTED, type RedactedField, Redactor } from "../redact.ts";
 import { RequestMemo } from "../request.ts";
 
 /** What stands at a path is taken out wherever it occurs, from this length on: shorter texts occur by chance. */
@@ -26,7 +26,10 @@ export async function redactRun(
     requests.set(entry.seq, await requestOf(entry, recorded.blobs));
   }
   const secrets = secretsIn(recorded.entries, requests, new Redactor(paths));
-  const redactor = new Redactor(paths, [...patterns, ...secrets.map((secret) => new RegExp(escaped(secret)))]);
+  const redactor = new Redactor(paths, [
+    ...patterns,
+    ...secrets.map((secret) => new RegExp(escaped(secret))),
+  ]);
 
   const blobs = new Map<string, string>();
   const memos = new Map<string, RequestMemo>();
@@ -52,7 +55,13 @@ export async function redactRun(
     const { value, ...rest } = entry as Entry & { value?: Encoded };
     const digest = "digest" in entry ? { digest: digests.get(entry.digest) ?? entry.digest } : {};
     const large = value === undefined ? {} : { value: encode(redactor.apply(fieldOf(entry), decode(value))) };
-    return { ...redactor.apply("value", rest), ...namesOf(entry), ...digest, ...asked.get(entry.seq), ...large } as Entry;
+    return {
+      ...redactor.apply("value", rest),
+      ...namesOf(entry),
+      ...digest,
+      ...asked.get(entry.seq),
+      ...large,
+    } as Entry;
   });
   return { entries, blobs };
 }
@@ -81,7 +90,11 @@ function fieldOf(entry: Entry): RedactedField {
   }
 }
 
-function secretsIn(entries: readonly Entry[], requests: ReadonlyMap<number, unknown>, paths: Redactor): string[] {
+function secretsIn(
+  entries: readonly Entry[],
+  requests: ReadonlyMap<number, unknown>,
+  paths: Redactor,
+): string[] {
   const secrets = new Set<string>();
   const look = (field: RedactedField, value: unknown) => collect(value, paths.apply(field, value), secrets);
   for (const entry of entries) {

@@ -66,7 +66,9 @@ export async function parseRunFile(text: string): Promise<RunFile> {
     throw noFile("does not begin as one: write it with hf.exportRun");
   }
   if (typeof head["version"] !== "number" || head["version"] > VERSION) {
-    throw noFile(`has version ${String(head["version"])}, this code knows ${VERSION}: upgrade @holdfast/core`);
+    throw noFile(
+      `has version ${String(head["version"])}, this code knows ${VERSION}: upgrade @holdfast/core`,
+    );
   }
   const runId = head["run"];
   const n = Number(head["entries"]);
@@ -119,7 +121,11 @@ function entryOf(runId: string, line: Record<string, unknown>, at: number): Entr
 
 function blobOf(runId: string, { blob, text }: Record<string, unknown>): [string, string] {
   if (typeof blob !== "string" || typeof text !== "string" || !isNamed(blob, text)) {
-    throw new HoldfastError("LEDGER_CORRUPT", { runId, seq: 0, why: `the blob ${String(blob)} is not what its name says` });
+    throw new HoldfastError("LEDGER_CORRUPT", {
+      runId,
+      seq: 0,
+      why: `the blob ${String(blob)} is not what its name says`,
+    });
   }
   return [blob, text];
 }

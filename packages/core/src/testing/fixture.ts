@@ -2,7 +2,7 @@ import { AssertionError } from "node:assert";
 import { readFile, writeFile } from "node:fs/promises";
 import { canKeep, encode } from "../codec.ts";
 import type { Located } from "../course.ts";
-import { parseRunFile, recordOf, type RunFile, writeRunFile } from "../export/run-file.ts";
+import { parseRunFile, type RunFile, recordOf, writeRunFile } from "../export/run-file.ts";
 import type { Entry } from "../ledger/entry.ts";
 import { blobsNamedIn } from "../rebuild-request.ts";
 import { Redactor } from "../redact.ts";
@@ -39,14 +39,17 @@ export async function replayFixture<T, I = never>(
     redactor,
     onAsked: (located) => asked.add(located),
   });
-  const canUpdate = trace.departures.every(({ at }) => at === "drift" || at === "end") && trace.error === undefined;
+  const canUpdate =
+    trace.departures.every(({ at }) => at === "drift" || at === "end") && trace.error === undefined;
   if (!trace.follows && update && canUpdate && !isText) {
     await writeFile(file, writeRunFile(await updated(recorded, asked, trace, redactor)));
   } else if (!trace.follows) {
     throw failure(trace, canUpdate ? UPDATE : ANEW);
   }
   if (trace.ended === "record") {
-    throw new AssertionError({ message: `The record of run ${trace.runId} ends before the code does: it was not finished.` });
+    throw new AssertionError({
+      message: `The record of run ${trace.runId} ends before the code does: it was not finished.`,
+    });
   }
   if (trace.error !== undefined) throw trace.error;
   return trace.value as T;
@@ -59,7 +62,11 @@ const isUpdating = () => !["", "0", "false", undefined].includes(process.env["HO
 
 const failure = (trace: Trace, advice: string) =>
   new AssertionError({
-    message: [`The code does not follow run ${trace.runId}.`, ...trace.departures.map(departureText), advice].join("\n\n"),
+    message: [
+      `The code does not follow run ${trace.runId}.`,
+      ...trace.departures.map(departureText),
+      advice,
+    ].join("\n\n"),
   });
 
 /** What the models were asked by the code, and the parts of that. */
@@ -78,7 +85,9 @@ class Asked {
 /** The file with what the code asks now, answered as it was, and with the value it comes to now. */
 async function updated(file: RunFile, asked: Asked, { value }: Trace, redactor: Redactor): Promise<RunFile> {
   // Of a step that was set aside and done again, the last is the one that counts.
-  const last = new Map(file.entries.map((entry) => ["step" in entry ? `${entry.kind} ${entry.step}` : "", entry.seq]));
+  const last = new Map(
+    file.entries.map((entry) => ["step" in entry ? `${entry.kind} ${entry.step}` : "", entry.seq]),
+  );
   const entries = file.entries.map((entry): Entry => {
     if (entry.kind === "outcome" && entry.status === "succeeded") {
       const kept = canKeep(value);
