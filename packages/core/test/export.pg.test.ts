@@ -240,7 +240,7 @@ describe("a fixture", () => {
     } finally {
       delete process.env["HOLDFAST_UPDATE"];
     }
-    await replayFixture(file, support("Be exact."));
+    expect(await replayFixture(file, support("Be exact."))).toMatchObject({ cents: 500 });
   });
 
   test("cannot be brought up to date with a call that it has no answer to", async () => {

@@ -71,9 +71,9 @@ export async function parseRunFile(text: string): Promise<RunFile> {
     );
   }
   const runId = head["run"];
-  const n = Number(head["entries"]);
-  if (lines.length !== 1 + n + Number(head["blobs"])) {
-    const why = `the file has ${lines.length - 1} lines after its first, and should have ${n} entries and ${head["blobs"]} blobs`;
+  const [n, m] = [Number(head["entries"]), Number(head["blobs"])];
+  if (lines.length !== 1 + n + m) {
+    const why = `the file has ${lines.length - 1} lines after its first, and should have ${n} entries and ${m} blobs`;
     throw new HoldfastError("LEDGER_CORRUPT", { runId, seq: n, why });
   }
   const entries = lines.slice(1, 1 + n).map((line, i) => entryOf(runId, parsed(line, i + 2), i + 2));
@@ -92,7 +92,7 @@ export function recordOf({ runId, entries, blobs }: Omit<RunFile, "redacted">): 
   return { runId, entries, blobs: (hashes) => Promise.resolve(read(hashes)) };
 }
 
-function lineOf({ runId: _, at, ...entry }: Entry): object {
+function lineOf({ runId: _runId, at, ...entry }: Entry): object {
   const { seq, epoch, kind, value, ...rest } = entry as typeof entry & { value?: Encoded };
   const large =
     value === undefined

@@ -41,7 +41,7 @@ export async function insertRun(
   entries: readonly Entry[],
   blobs: ReadonlyMap<string, string>,
 ): Promise<boolean> {
-  const facts = entries.map(({ runId: _, seq: _seq, epoch: _epoch, at: _at, ...fact }) => rowOf(fact));
+  const facts = entries.map(({ runId: _runId, seq: _seq, epoch: _epoch, at: _at, ...fact }) => rowOf(fact));
   const { rows } = await db.query(INSERT, [
     head.runId,
     head.agent ?? null,
