@@ -34,8 +34,8 @@ export function record(answer: Streamed, live: Live<Recording>, hold: Hold, mode
 
 /** A loop of its own: `tee` and `pipeThrough` would stop reading with the reader. */
 async function pump(source: ReadableStream<Part>, outlet: Outlet<Part>, tape: Tape): Promise<void> {
+  const reader = source.getReader();
   try {
-    const reader = source.getReader();
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
@@ -46,5 +46,6 @@ async function pump(source: ReadableStream<Part>, outlet: Outlet<Part>, tape: Ta
   } catch (error) {
     await tape.breakOff(error); // first: the SDK may try again as soon as it sees the error
     outlet.error(error);
+    reader.cancel(error).catch(() => {}); // an answer that is too large is read no further
   }
 }

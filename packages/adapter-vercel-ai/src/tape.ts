@@ -40,6 +40,7 @@ export class Tape {
     if (part.type === "finish") return this.#finish(part);
     if (isToolCall(part)) this.#options.hold.answered.set(part.toolCallId, this.#answered.promise);
     const own = this.#rename(part);
+    await this.#grow(own);
     join(this.#parts, own);
     return [own];
   }
@@ -52,6 +53,16 @@ export class Tape {
     if (!this.#runs) return;
     this.#runs = false;
     await this.#options.live.fail(error);
+  }
+
+  async #grow(part: Part): Promise<void> {
+    const text = typeof part.delta === "string" ? part.delta : JSON.stringify(part);
+    try {
+      await this.#options.live.grow(Buffer.byteLength(text));
+    } catch (error) {
+      this.#runs = false; // that it is too large is the outcome
+      throw error;
+    }
   }
 
   /** The SDK gives a text part whose id has been used a random one, in every execution another. */

@@ -50,7 +50,7 @@ test("a recording is a stream again, part for part, as often as one likes", asyn
 
 test("the finish is handed on, and early tools are let go, only once the whole is on record", async () => {
   const recorded = Promise.withResolvers<void>();
-  const live = { commit: () => recorded.promise } as unknown as Live<Recording>;
+  const live = { grow: async () => {}, commit: () => recorded.promise } as unknown as Live<Recording>;
   const hold = holdOn({} as Port, { streams: true });
   const tape = new Tape({ live, hold, rest: {}, modelId: "m" });
   const happened: string[] = [];

@@ -58,6 +58,7 @@ export class Dispatch<T> implements Live<T> {
   readonly #again: () => Promise<Begun<T>>;
   readonly #cleared: Cleared;
   readonly #started = performance.now();
+  #read = 0;
   #body: Scope;
   #signal: AbortSignal;
 
@@ -116,11 +117,11 @@ export class Dispatch<T> implements Live<T> {
         await this.fail(tried.error, { aborted: true });
         throw tried.error;
       }
-      const { error } = tried;
-      if (this.#call.undone?.(error)) {
+      if (this.#call.undone?.(tried.error)) {
         await this.#undo();
-        throw error;
+        throw tried.error;
       }
+      const error = this.#shown(tried.error);
       const ms = canRepeat(this.#terms.effect) ? waitMs(this.#terms.retry, tries, Math.random()) : undefined;
       if (ms === undefined) {
         await this.fail(error);
@@ -155,6 +156,14 @@ export class Dispatch<T> implements Live<T> {
     return read;
   }
 
+  async grow(bytes: number): Promise<void> {
+    this.#read += bytes;
+    if (this.#read <= this.#host.settings.maxOutputBytes) return;
+    const error = this.#tooLarge(this.#read);
+    await this.#host.unlessStopped(this.#observe(encode(error), false));
+    throw error;
+  }
+
   async fail(error: unknown, { aborted = false } = {}): Promise<void> {
     if (this.#call.kind === "model" || aborted) {
       // No outcome: a model call's next try takes its place; an aborted effect may have happened, or not.
@@ -164,8 +173,7 @@ export class Dispatch<T> implements Live<T> {
       this.#close();
       return;
     }
-    const { redactor } = this.#host.settings;
-    const recorded = this.#observe(encodeError(redactor.apply("error", error)), false);
+    const recorded = this.#observe(encodeError(this.#shown(error)), false);
     recorded.catch((failed) => this.#host.stop(failed));
     await this.#host.unlessStopped(recorded);
   }
@@ -204,14 +212,27 @@ export class Dispatch<T> implements Live<T> {
     return durable;
   }
 
+  /**
+   * What a tool or step threw, as it is recorded: whoever called it gets no more than a replay will give, or its text would
+   * stand in the next prompt.
+   */
+  #shown(error: unknown): unknown {
+    return this.#call.kind === "model" ? error : this.#host.settings.redactor.apply("error", error);
+  }
+
   /** Throws NOT_SERIALIZABLE or OUTPUT_TOO_LARGE: the call has happened, and that is its outcome. */
   #encode(value: T): Encoded {
     const { redactor, maxOutputBytes: limit } = this.#host.settings;
     const encoded = encode(redactor.apply("output", value));
     const bytes = Buffer.byteLength(encoded);
     if (bytes <= limit) return encoded;
+    throw this.#tooLarge(bytes);
+  }
+
+  #tooLarge(bytes: number): HoldfastError {
+    const { maxOutputBytes: limit } = this.#host.settings;
     const { runId } = this.#host.session;
-    throw new HoldfastError("OUTPUT_TOO_LARGE", { runId, step: this.#located.key, bytes, limit });
+    return new HoldfastError("OUTPUT_TOO_LARGE", { runId, step: this.#located.key, bytes, limit });
   }
 
   #observation(value: Encoded, ok: boolean, asks: readonly EmittedCall[] = [], usage?: Usage): Observation {
@@ -288,11 +309,11 @@ export class Dispatch<T> implements Live<T> {
     for (let tries = 1; ; tries++) {
       const tried = await this.#tryTransaction(work);
       if (tried.as === "returned") return tried.value;
-      const { error } = tried;
-      if (tried.as === "threw" && this.#call.undone?.(error)) {
+      if (tried.as === "threw" && this.#call.undone?.(tried.error)) {
         await this.#undo();
-        throw error;
+        throw tried.error;
       }
+      const error = this.#shown(tried.error);
       const ms = tried.as === "aborted" ? undefined : waitMs(this.#terms.retry, tries, Math.random());
       const aborted =
         tried.as === "aborted" ||

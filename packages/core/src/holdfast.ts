@@ -20,7 +20,7 @@ import { type Questions, questionsOn } from "./questions.ts";
 import { type LedgerEntry, readLedger, type TailOptions, tailLedger } from "./read-ledger.ts";
 import { rebuildRequest } from "./rebuild-request.ts";
 import { readRecordedRun } from "./recorded-run.ts";
-import { Redactor } from "./redact.ts";
+import { Redactor, secretsIn } from "./redact.ts";
 import type { RunStatus } from "./run/status.ts";
 import { diffRuns, type RunDiff } from "./run-diff.ts";
 import { type RunList, runsOn } from "./run-list.ts";
@@ -171,7 +171,7 @@ export class Holdfast {
     this.#options = { ...options, leaseSeconds, graceSeconds };
     const { redact = [], maxOutputBytes = 16 * 2 ** 20 } = options;
     check("maxOutputBytes", maxOutputBytes >= 1024, "must be 1024 or more");
-    const redactor = new Redactor(redact);
+    const redactor = new Redactor(redact, { secrets: secretsIn(process.env) });
     const policy = policySettings(options);
     this.#settings = { tools, drift, leaseSeconds, redactor, maxOutputBytes, policy };
     setOutsideRun(this, outsideRun);

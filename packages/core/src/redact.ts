@@ -10,6 +10,31 @@ export const REDACTED = "[redacted]";
 const SECRET =
   /^(authorization|proxy-authorization|cookie|set-cookie|(x-)?api[-_]?key|x-goog-api-key|password|passwd|secret|client[-_]?secret|(access|refresh|id|session|bearer)[-_]?token|token)$/i;
 
+/** What is sent along with a request: no name in it is known to be harmless. */
+const SENT_ALONG = /^(request[-_]?)?headers$/i;
+
+/** Variables of the environment that hold secrets, by the ends of their names. Shorter values are no secrets. */
+const SECRET_VARIABLE = /(^|_)(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$/i;
+const SHORTEST_SECRET = 8;
+
+/** What looks like a secret in the text of an error: libraries quote addresses and headers there. */
+const IN_TEXT: readonly (readonly [RegExp, string])[] = [
+  [/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/@:]*:[^\s/@]+@/gi, `$1${REDACTED}@`], // postgres://user:password@host
+  [/([?&](?:key|sig|signature|auth)=)[^&\s"'#]+/gi, `$1${REDACTED}`],
+  [
+    /\b((?:proxy-)?authorization|(?:set-)?cookie|(?:x-)?(?:goog-)?api[-_]?key|password|passwd|secret|client[-_]?secret|(?:access|refresh|id|session|bearer)?[-_]?token)(["']?\s*[:=]\s*["']?)(?:(?:bearer|basic)\s+)?[^\s"',;&}]+/gi,
+    `$1$2${REDACTED}`,
+  ],
+  [/\b(bearer|basic)\s+[\w.~+/=-]{8,}/gi, `$1 ${REDACTED}`],
+];
+
+/** The values of an environment's variables that are named like secrets, longest first. */
+export const secretsIn = (env: Readonly<Record<string, string | undefined>>): string[] =>
+  Object.entries(env)
+    .flatMap(([name, value]) => (value && SECRET_VARIABLE.test(name) ? [value] : []))
+    .filter((value) => value.length >= SHORTEST_SECRET)
+    .sort((a, b) => b.length - a.length);
+
 /** Fields of a model request that are what is said, not how it is sent. */
 const SAID = new Set(["prompt", "messages", "input", "tools", "systemInstructions"]);
 
@@ -25,9 +50,16 @@ export type RedactedField = "input" | "output" | "error" | "value" | "request";
 export class Redactor {
   readonly #paths: readonly (readonly string[])[];
   readonly #patterns: readonly RegExp[];
+  readonly #secrets: readonly string[];
 
-  /** Throws INVALID_ARGUMENT for a path that is none. */
-  constructor(paths: readonly string[] = [], patterns: readonly RegExp[] = []) {
+  /**
+   * `patterns` are taken out of every text; `secrets` out of the texts of errors, wherever they stand there. Throws
+   * INVALID_ARGUMENT for a path that is none.
+   */
+  constructor(
+    paths: readonly string[] = [],
+    { patterns = [], secrets = [] }: { patterns?: readonly RegExp[]; secrets?: readonly string[] } = {},
+  ) {
     for (const path of paths) {
       if (typeof path === "string" && path !== "" && !path.split(".").includes("")) continue;
       throw new HoldfastError("INVALID_ARGUMENT", {
@@ -39,13 +71,14 @@ export class Redactor {
     this.#patterns = patterns.map(
       ({ source, flags }) => new RegExp(source, flags.replace(/[gy]/g, "") + "g"),
     );
+    this.#secrets = secrets;
   }
 
   apply<T>(field: RedactedField, value: T): T {
     const paths = this.#paths.flatMap((path) => rests(path, field));
     const atPaths = paths.length === 0 ? value : (along(paths, value, 0) as T);
     const redacted = this.#patterns.length === 0 ? atPaths : (this.#byPattern(atPaths, 0) as T);
-    if (field === "error") return bySecretName(redacted, 0) as T;
+    if (field === "error") return bySecretName(redacted, 0, (text) => this.#masked(text)) as T;
     return field === "request" ? (byRequest(redacted) as T) : redacted;
   }
 
@@ -54,22 +87,18 @@ export class Redactor {
     return this.#patterns.reduce((left, pattern) => left.replaceAll(pattern, REDACTED), text);
   }
 
+  #masked(text: string): string {
+    const named = this.#secrets.reduce((masked, secret) => masked.replaceAll(secret, REDACTED), text);
+    return IN_TEXT.reduce((masked, [secret, instead]) => masked.replace(secret, instead), named);
+  }
+
   #byPattern(value: unknown, depth: number): unknown {
     const inner = (part: unknown) => this.#byPattern(part, depth + 1);
     if (typeof value === "string") return this.text(value);
     if (value instanceof Map) return new Map([...value].map(([key, part]) => [inner(key), inner(part)]));
     if (value instanceof Set) return new Set([...value].map(inner));
     if (value instanceof URL) return this.text(value.href) === value.href ? value : REDACTED;
-    const mapped = mapFields(value, depth, (_, part) => inner(part));
-    if (!(mapped instanceof Error)) return mapped;
-    const [message, stack] = [this.text(mapped.message), this.text(mapped.stack ?? "")];
-    if (message === mapped.message && stack === (mapped.stack ?? "")) return mapped;
-    const own = { configurable: true, writable: true };
-    return Object.create(Object.getPrototypeOf(mapped), {
-      ...Object.getOwnPropertyDescriptors(mapped),
-      message: { ...own, value: message },
-      stack: { ...own, value: stack },
-    });
+    return mapFields(value, depth, (_, part) => inner(part));
   }
 }
 
@@ -91,14 +120,18 @@ function rests([first, ...rest]: readonly string[], name: string): (readonly str
 }
 
 const byRequest = (request: unknown): unknown =>
-  mapFields(request, 0, (name, part) => (SAID.has(name) ? part : bySecretName(part, 1)));
+  mapFields(request, 0, (name, part) => (SAID.has(name) ? part : bySecretName({ [name]: part }, 0)[name]));
 
-function bySecretName(value: unknown, depth: number): unknown {
+/** What goes by the name of a secret is taken out, and out of texts what `mask` knows. */
+function bySecretName<T>(value: T, depth: number, mask = asIs): T {
+  if (typeof value === "string") return mask(value) as T;
   return mapFields(value, depth, (name, part) => {
-    if (!SECRET.test(name)) return bySecretName(part, depth + 1);
+    if (!SECRET.test(name) && !SENT_ALONG.test(name)) return bySecretName(part, depth + 1, mask);
     return part === undefined || part === null ? part : REDACTED;
-  });
+  }) as T;
 }
+
+const asIs = (text: string) => text;
 
 /** The same value with its fields mapped: a copy where one has changed. Only records, arrays and errors have fields. */
 function mapFields(value: unknown, depth: number, map: (name: string, part: unknown) => unknown): unknown {
@@ -113,16 +146,17 @@ function mapFields(value: unknown, depth: number, map: (name: string, part: unkn
   for (const name of fieldsOf(value)) {
     const part = (value as Record<string, unknown>)[name];
     const mapped = map(name, part);
-    if (mapped !== part)
-      changed[name] = { value: mapped, enumerable: true, configurable: true, writable: true };
+    if (mapped === part) continue;
+    const enumerable = Object.prototype.propertyIsEnumerable.call(value, name);
+    changed[name] = { value: mapped, enumerable, configurable: true, writable: true };
   }
   if (Object.keys(changed).length === 0) return value;
   const descriptors = { ...Object.getOwnPropertyDescriptors(value), ...changed };
   return Object.create(Object.getPrototypeOf(value), descriptors);
 }
 
-/** An error's cause is no enumerable field, and holds what the library below attached. */
+/** What an error says, and what the library below attached to it, are no enumerable fields. */
 const fieldsOf = (value: object): string[] =>
-  value instanceof Error && "cause" in value && !Object.keys(value).includes("cause")
-    ? [...Object.keys(value), "cause"]
+  value instanceof Error
+    ? [...new Set([...Object.keys(value), "message", "stack", ...("cause" in value ? ["cause"] : [])])]
     : Object.keys(value);

@@ -26,10 +26,9 @@ export async function redactRun(
     requests.set(entry.seq, await requestOf(entry, recorded.blobs));
   }
   const secrets = secretsIn(recorded.entries, requests, new Redactor(paths));
-  const redactor = new Redactor(paths, [
-    ...patterns,
-    ...secrets.map((secret) => new RegExp(escaped(secret))),
-  ]);
+  const redactor = new Redactor(paths, {
+    patterns: [...patterns, ...secrets.map((secret) => new RegExp(escaped(secret)))],
+  });
 
   const blobs = new Map<string, string>();
   const memos = new Map<string, RequestMemo>();

@@ -106,6 +106,11 @@ export interface Live<T> {
    */
   commit(value: T, options?: { durable?: boolean }): Promise<T>;
   /**
+   * So many more bytes of a long output have been read. Rejects with OUTPUT_TOO_LARGE once they are more than may be
+   * kept, which then is the recorded outcome: read no further.
+   */
+  grow(bytes: number): Promise<void>;
+  /**
    * The call did not return. For a tool or a step the error is its outcome and is recorded, unless it was `aborted`:
    * an aborted call may or may not have happened. A failed model call is no outcome: the next try takes its place.
    */

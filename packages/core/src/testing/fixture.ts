@@ -29,10 +29,9 @@ export async function replayFixture<T, I = never>(
   const isText = typeof file === "string" && file.trimStart().startsWith("{");
   const recorded = await parseRunFile(isText ? file : await readFile(file, "utf8"));
   const { paths, patterns } = recorded.redacted;
-  const redactor = new Redactor(
-    paths,
-    patterns.map(([source, flags]) => new RegExp(source, flags)),
-  );
+  const redactor = new Redactor(paths, {
+    patterns: patterns.map(([source, flags]) => new RegExp(source, flags)),
+  });
   const asked = new Asked();
   const { trace } = await traceRun(recordOf(recorded), work as Work<T>, {
     tools,
