@@ -18,6 +18,7 @@ let pool: pg.Pool;
 beforeAll(async () => {
   database = await freshDatabase();
   pool = new pg.Pool({ connectionString: database.url });
+  pool.on("error", () => {});
 });
 afterAll(async () => {
   await pool.end();
