@@ -108,7 +108,7 @@ export class Deciding {
   async #decideAll(model: string): Promise<void> {
     const { course, settings, run, writer } = this.#of;
     const questions: Question[] = [];
-    for (const { id, name, input: said, runs = "here", check, says } of course.turnOf(model)) {
+    for (const { id, name, input: said, runs = "here", check, says, schema } of course.turnOf(model)) {
       if (runs !== "here") continue;
       const raw = parsed(said);
       const checked = check ? await check(raw) : { ok: true as const, input: raw };
@@ -127,6 +127,7 @@ export class Deciding {
         effect: tool.effect ?? "once",
         input,
         says,
+        schema,
       };
       const decided = await this.#decisions.decide(candidate);
       const then = enforced(decided.decision);
@@ -217,7 +218,17 @@ export class Deciding {
   #asked(candidate: Candidate) {
     const { key: step, call, name, digest } = candidate;
     const value = encode(this.#kept(candidate));
-    return { asks: "approval", step, call, name, digest, shown: this.#shown(candidate), value } as const;
+    const { schema } = candidate;
+    return {
+      asks: "approval",
+      step,
+      call,
+      name,
+      digest,
+      shown: this.#shown(candidate),
+      schema,
+      value,
+    } as const;
   }
 
   #isBound({ question }: Asked, candidate: Candidate): boolean {

@@ -115,12 +115,12 @@ export class Decisions {
 
 const strictness = ({ decision }: Decided) => STRICTNESS[enforced(decision)];
 
-function policyRun({ start }: Run): PolicyRun {
+function policyRun({ start, input }: Run): PolicyRun {
   return {
     id: start?.runId ?? "",
     agent: start?.agent,
     version: start?.version,
     tags: start?.tags ?? [],
-    input: start?.value === undefined ? undefined : decode(start.value),
+    input: input === undefined ? undefined : decode(input),
   };
 }

@@ -9,6 +9,8 @@ export {
   type TablesDatabase,
 } from "./holdfast.ts";
 export type { Doubts, OpenDoubt, Resolved } from "./doubts.ts";
+export type { Asking } from "./asking.ts";
+export type { StandardSchema } from "./schema.ts";
 export type { Answering, OpenQuestion, Questions } from "./questions.ts";
 export type { Decision, Then } from "./policy/decision.ts";
 export type { Limit, Policy, PolicyCall, PolicyRun, Rule, Ruling } from "./policy/rule.ts";
@@ -23,6 +25,7 @@ export type { PolicyOptions, Reconciled, ToolSettings } from "./settings.ts";
 
 // Inside a run
 export {
+  ask,
   idempotencyKey,
   now,
   once,

@@ -1,5 +1,6 @@
 import { randomUUID as newUUID } from "node:crypto";
 import type { PoolClient } from "pg";
+import type { Asking } from "./asking.ts";
 import { secondsOf } from "./duration.ts";
 import { HoldfastError } from "./errors.ts";
 import type { Effect } from "./ledger/entry.ts";
@@ -71,6 +72,22 @@ export async function sleep(duration: string | number): Promise<void> {
   const milliseconds = secondsOf("sleep()", duration) * 1000;
   const { scope } = inRun("sleep()");
   await scope.session.sleep(scope.at, milliseconds);
+}
+
+/**
+ * Asks a person, and gives back what is answered, as the schema gives it: by `hf.questions.answer`, from any process. The
+ * run parks meanwhile. An answer that the schema refuses is asked for again. Throws QUESTION_EXPIRED once `expiresIn` is
+ * over, INVALID_ARGUMENT outside a run and inside a call that may not be repeated.
+ */
+export async function ask<T = unknown>(asking: Asking<T>): Promise<T> {
+  const { scope } = inRun("ask()");
+  const { question, expiresIn } = asking;
+  if (typeof question !== "string" || question === "") {
+    const why = "must be text that is not empty";
+    throw new HoldfastError("INVALID_ARGUMENT", { argument: "ask()'s question", why });
+  }
+  if (expiresIn !== undefined) secondsOf("ask()'s expiresIn", expiresIn);
+  return (await scope.session.ask(scope.at, asking)) as T; // what its schema gave
 }
 
 /** Aborted when the run is parked, cancelled, fenced, or its worker stops. */

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { decode, encode } from "./codec.ts";
+import { decode, type Encoded, encode } from "./codec.ts";
 import { HoldfastError } from "./errors.ts";
 import { digestOf } from "./json.ts";
+import { whyNotFits } from "./json-schema.ts";
 import type { Answer, Question } from "./ledger/entry.ts";
 import type { Decision } from "./policy/decision.ts";
 import { Redactor } from "./redact.ts";
@@ -74,12 +75,12 @@ export function questionsOn(database: () => Promise<Database>, redactor = new Re
 function answerTo(row: QuestionRow, answering: Answering, redactor: Redactor): Answer {
   const { by, comment } = answering;
   if (typeof by !== "string" || by === "") throw invalid("by", "must name who answers");
-  const { asks, need, question } = bodyOf(row);
+  const { asks, need, question, schema } = bodyOf(row);
   const answer = { kind: "answer", question, answer: randomUUID(), step: row.step, by, comment } as const;
   if (asks === "input") {
     if (!("value" in answering))
       throw invalid("The answer", "must be { value, by }: the question asks for an input");
-    return { ...answer, says: "input", value: encode(unredacted("value", answering.value, redactor)) };
+    return { ...answer, says: "input", value: given("value", answering.value, schema, redactor) };
   }
   if (!("approve" in answering) || typeof answering.approve !== "boolean") {
     throw invalid("The answer", "must be { approve: true, by } or { approve: false, by }");
@@ -87,12 +88,14 @@ function answerTo(row: QuestionRow, answering: Answering, redactor: Redactor): A
   if (!answering.approve) return { ...answer, says: "denied" };
   if (answering.input === undefined) return { ...answer, says: "approved" };
   if (need > 1) throw invalid("input", `cannot be changed: ${need} people have to approve the same`);
-  return { ...answer, says: "approved", value: encode(unredacted("input", answering.input, redactor)) };
+  return { ...answer, says: "approved", value: given("input", answering.input, schema, redactor) };
 }
 
-/** What is taken out of the ledger cannot be given through it. */
-function unredacted(field: "input" | "value", value: unknown, redactor: Redactor): unknown {
-  if (digestOf(redactor.apply(field, value)) === digestOf(value)) return value;
+/** What is answered, as it is kept: it fits the schema, and nothing is taken out of it, or the run would not get it. */
+function given(field: "input" | "value", value: unknown, schema: unknown, redactor: Redactor): Encoded {
+  const why = whyNotFits(schema, value);
+  if (why) throw invalid(field, why);
+  if (digestOf(redactor.apply(field, value)) === digestOf(value)) return encode(value);
   throw invalid(field, "holds what `redact` keeps out of the ledger, so it cannot be passed on through it");
 }
 

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import type { Asking } from "./asking.ts";
 import type { Lane } from "./lane.ts";
 import type { OwnedRun, Port } from "./port.ts";
 import type { Begun, Call, Live } from "./step/call.ts";
@@ -14,6 +15,7 @@ export interface Execution {
   readonly parent: Scope | undefined;
   begin<T>(lane: Lane, call: Call<T>): Promise<Begun<T>>;
   value<T>(lane: Lane, name: string, make: () => T): T;
+  ask(lane: Lane, asking: Asking<unknown>): Promise<unknown>;
   sleep(lane: Lane, milliseconds: number): Promise<void>;
   owned<T>(write: (lease: OwnedRun) => Promise<T | undefined>): Promise<T | undefined>;
   keep(promise: PromiseLike<unknown>): void;

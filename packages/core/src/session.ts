@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Appender } from "./appender.ts";
+import { type Asking, askPerson } from "./asking.ts";
 import { decode, encode } from "./codec.ts";
 import { Course, type Located } from "./course.ts";
 import { type Cleared, Deciding } from "./deciding.ts";
@@ -187,14 +188,29 @@ export class Session implements Execution {
   }
 
   async begin<T>(lane: Lane, call: Call<T>): Promise<Begun<T>> {
+    await this.#mayBegin(lane, call.name);
+    return await this.#unlessControlFlow(() => this.#plan(this.#find(lane, call)));
+  }
+
+  /** Asks a person for an input, and waits for it. */
+  async ask(lane: Lane, asking: Asking<unknown>): Promise<unknown> {
+    await this.#mayBegin(lane, "ask()");
+    const course = must(this.#course, "the course of an open run");
+    const writer = (step: string) => this.#writerOr(step);
+    const asker = { runId: this.runId, run: this.#run, course, parking: this.#parking, writer };
+    const asked = this.#unlessControlFlow(() => askPerson(asker, lane, asking));
+    this.keep(asked.catch(() => {})); // a run does not end while it asks
+    return (await asked).value;
+  }
+
+  async #mayBegin(lane: Lane, name: string): Promise<void> {
     if (!this.#course) await this.#opened.promise;
     if (this.#ended) {
       const why = `run ${this.runId} has ended; await what a run begins before its work returns`;
-      throw new HoldfastError("UNHELD_CALL", { name: call.name, why });
+      throw new HoldfastError("UNHELD_CALL", { name, why });
     }
     await this.#parking.mayBegin(lane);
     if (this.#stopError) return never();
-    return await this.#unlessControlFlow(() => this.#plan(this.#find(lane, call)));
   }
 
   /**
@@ -696,8 +712,8 @@ export class Session implements Execution {
    * An input that cannot be kept is the caller's affair, and so is what the call threw. Anything else is about the run,
    * not about the call: a framework must not get hold of it, or it would tell the model and go on.
    */
-  async #unlessControlFlow<T>(begin: () => Promise<Begun<T> | Threw>): Promise<Begun<T>> {
-    let begun: Begun<T> | Threw;
+  async #unlessControlFlow<B extends object>(begin: () => Promise<B | Threw>): Promise<B> {
+    let begun: B | Threw;
     try {
       begun = await begin();
     } catch (error) {
@@ -705,7 +721,7 @@ export class Session implements Execution {
       this.stop(error);
       return never();
     }
-    if (begun.at === "threw") throw begun.error;
+    if ("error" in begun) throw begun.error;
     return begun;
   }
 
@@ -729,6 +745,7 @@ const candidateOf = <T>({ call, located, terms }: Found<T>): Candidate => ({
   input: call.input,
   check: call.check,
   says: call.says,
+  schema: call.schema,
   hosted: call.hosted,
 });
 

@@ -222,10 +222,25 @@ describe("an approval holds for one call under one policy", () => {
     expect(calls).toEqual([]);
   });
 
-  test("whose arguments it was asked about: with others the run diverges, or asks anew", async () => {
-    const { question, calls, error } = await later({ policy: [refunds] }, { cents: 500_000 });
-    expect(error).toMatchObject({ code: "RUN_WAITING" });
-    expect(error.details.questions).not.toContain(question);
+  test("with these arguments: with others the run diverges", async () => {
+    const { calls, error } = await later({ policy: [refunds] }, { cents: 500_000 });
+    expect(error).toMatchObject({ code: "DIVERGED" });
+    expect(calls).toEqual([]);
+  });
+
+  test("with these arguments, also where a business key says that it is the same effect: it is asked anew", async () => {
+    const tools = { refund: { key: ({ order }: { order: string }) => order } };
+    const [id, holdfast] = [newId(), await open({ policy: [refunds], tools })];
+    const { calls, does } = counter();
+    const run = (cents: number) =>
+      holdfast.run(id, () => tool("refund", { order: "7", cents }, does(`${cents}`)));
+    await run(500).catch(() => {});
+    const [first] = await holdfast.questions.list({ runId: id });
+    await holdfast.questions.answer(first?.id ?? "", { approve: true, ...ana });
+    await expect(run(500_000)).rejects.toThrow("(RUN_WAITING)");
+    const [second] = await holdfast.questions.list({ runId: id });
+    expect(second).toMatchObject({ input: { cents: 500_000 } });
+    expect(second?.id).not.toBe(first?.id);
     expect(calls).toEqual([]);
   });
 });

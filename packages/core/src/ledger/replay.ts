@@ -132,6 +132,7 @@ export function advance(run: Run, entry: Entry): void {
     }
     case "question":
       ask(run.questions, entry);
+      place(run, entry.step, entry.digest);
       break;
     case "answer":
       answer(run.questions, entry);
@@ -224,7 +225,11 @@ function keep(run: Run, step: Step, digest: string, parallel?: boolean, beside?:
   const isMade = step.at === "observed" && !step.intent && step.observation.call === "step";
   if (!isMade && !run.steps.has(step.key)) run.stepsTaken++;
   run.steps.set(step.key, step);
-  const { lane, place } = parseKey(step.key);
+  place(run, step.key, digest, parallel, beside);
+}
+
+function place(run: Run, key: string, digest: string, parallel?: boolean, beside?: readonly string[]): void {
+  const { lane, place } = parseKey(key);
   if (place) put(run.places, `${lane}/${place.name}`, { n: place.n, digest, parallel: parallel ?? false });
   for (const { path, parent, name, n } of lanesAlong(lane)) {
     const siblings = run.lanes.get(`${parent}/${name}`);

@@ -210,7 +210,7 @@ const LIST = /* sql */ `${COLUMNS}
    and (q.expires_at is null or q.expires_at > now())
    and r.status in ('queued', 'running', 'waiting')
    and ($1::text is null or r.run_id = $1)
- order by e.at, q.question
+ order by e.at, q.run, q.seq
  limit $2`;
 
 /** The open questions, those that were asked first first. */

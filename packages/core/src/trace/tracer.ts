@@ -1,3 +1,4 @@
+import { type Asking, askedAs } from "../asking.ts";
 import { decode } from "../codec.ts";
 import { Course, type Located } from "../course.ts";
 import { HoldfastError } from "../errors.ts";
@@ -113,6 +114,12 @@ export class Tracer implements Execution {
     }
     this.#serve(lane, located);
     return decode(step.observation.value) as T;
+  }
+
+  /** A question that is on record was answered. */
+  async ask(lane: Lane, { question }: Asking<unknown>): Promise<unknown> {
+    const begun = await this.begin(lane, askedAs(question));
+    return begun.at === "recorded" ? begun.value : never();
   }
 
   /** A time that is on record has passed. */
