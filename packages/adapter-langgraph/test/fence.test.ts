@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { current } from "@holdfast/core";
+import { once } from "node:events";
+import { current, signal } from "@holdfast/core";
 import { emptyCheckpoint, uuid6 } from "@langchain/langgraph-checkpoint";
 import { expect, onTestFinished, test } from "vitest";
 import { Child } from "../../../test/process.ts";
@@ -136,6 +137,25 @@ test("a takeover waits for a checkpoint that is being written, or the checkpoint
     await writing;
   });
   await expect(stopped).rejects.toMatchObject({ code: "FENCED" });
+  expect(await saver().getTuple(config)).toBeUndefined();
+});
+
+test("a run that has ended writes no checkpoint any more", async () => {
+  const holdfast = await open();
+  const on = new HoldfastSaver(holdfast);
+  await on.setup();
+  const config = newThread();
+  const ended = Promise.withResolvers<void>();
+  const late: Promise<string>[] = [];
+  await holdfast.run(randomUUID(), () => {
+    const stopped = once(signal(), "abort").then(() => "stopped");
+    const written = ended.promise
+      .then(() => on.put(config, checkpoint(), metadata, {}))
+      .then(() => "written");
+    late.push(Promise.race([stopped, written]));
+  });
+  ended.resolve();
+  expect(await Promise.all(late)).toEqual(["stopped"]);
   expect(await saver().getTuple(config)).toBeUndefined();
 });
 

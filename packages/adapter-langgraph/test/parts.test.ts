@@ -65,6 +65,16 @@ test("a long list is named by a few hashes", async () => {
   expect(partsOf(ref).length).toBeLessThan(150);
 });
 
+test("each level of a list has at most half of what the one below it has", async () => {
+  for (let n = 1; n <= 100; n++) {
+    for (const item of messages(8)) {
+      const { ref } = await kept(Array.from({ length: n }, (_, i) => [item, i]));
+      const levels = typeof ref === "object" && "list" in ref ? ref.list.length : 0;
+      expect(levels).toBeLessThanOrEqual(Math.floor(Math.log2(n)) + 1);
+    }
+  }
+});
+
 test("a list that lost its first item shares all but a few pieces with what it was", async () => {
   const all = await kept(messages(1_000));
   const rest = await kept(messages(999, 1));

@@ -15,7 +15,15 @@ import { describe, expect, test } from "vitest";
 import type { HoldfastSaver } from "../src/index.ts";
 import { useSaver } from "./given-saver.ts";
 
-const { saver, another, sql, newThread } = useSaver();
+const { saver, another, sql, session, eventually, newThread } = useSaver();
+
+const waitsForALock = () =>
+  eventually(async () => {
+    const waiting = await sql(
+      "select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()",
+    );
+    return waiting.length > 0;
+  });
 
 const log = Annotation<string[]>({ reducer: (a, b) => a.concat(b), default: () => [] });
 const Log = Annotation.Root({ log });
@@ -224,6 +232,45 @@ describe("several at once", () => {
     expect((await another().getTuple(at))?.pendingWrites).toHaveLength(30);
   });
 
+  test("writers put parts in in one order, so that two of them cannot wait for each other", async () => {
+    const texts = Array.from(
+      { length: 40 },
+      (_, i) => `a text that is too long to stand where it is named, ${i}`,
+    );
+    const write = async ({ configurable }: { configurable: object }, value: unknown) =>
+      saver().putWrites(
+        { configurable: { ...configurable, checkpoint_id: "1" } },
+        [["texts", value]],
+        "task",
+      );
+    const [model, config] = [newThread(), newThread()];
+    await write(model, texts);
+    await write(config, []);
+
+    const other = await session();
+    await other.query("set deadlock_timeout = '10ms'");
+    await other.query("begin");
+    const copy = (which: string) =>
+      other.query(
+        `insert into holdfast.checkpoint_parts
+         select t.thread, p.hash, p.height, p.type, p.bytes
+           from holdfast.threads t, holdfast.checkpoint_parts p join holdfast.threads m using (thread)
+          where t.thread_id = $1 and m.thread_id = $2
+          order by p.hash ${which}`,
+        [config.configurable.thread_id, model.configurable.thread_id],
+      );
+    await copy("limit 1");
+    const writing = saver().putWrites(
+      { configurable: { ...config.configurable, checkpoint_id: "1" } },
+      [["texts", texts]],
+      "another task",
+    );
+    await waitsForALock();
+    await copy("offset 1"); // the writer that waits has put none of these in
+    await other.query("commit");
+    await expect(writing).resolves.toBeUndefined();
+  });
+
   test("a thread that was deleted elsewhere is begun anew, with all its values", async () => {
     const [mine, theirs] = [saver(), another()];
     const { app } = twoNodes(mine);
@@ -328,6 +375,75 @@ describe("deleting", () => {
     await theirs.prune([config.configurable.thread_id]);
     const fork = await mine.put(at, { ...first, id: uuid6(3) }, metadata, {});
     expect((await another().getTuple(fork))?.checkpoint.channel_values).toEqual({ a: long });
+  });
+
+  test("a pruning waits for a checkpoint that is being written, and keeps what it names", async () => {
+    const config = newThread();
+    const metadata = { source: "loop", step: 0, parents: {} } as const;
+    const long = "a text that is too long to stand where it is named";
+    const first = {
+      ...emptyCheckpoint(),
+      id: uuid6(1),
+      channel_values: { a: long },
+      channel_versions: { a: 1 },
+    };
+    const at = await saver().put(config, first, metadata, { a: 1 });
+    const next = { ...emptyCheckpoint(), id: uuid6(2), channel_versions: { a: 2 } };
+    const last = await saver().put(at, next, metadata, { a: 2 });
+
+    // Another writer is in the middle of its statement: it names the first checkpoint's part once more.
+    const writer = await session();
+    await writer.query("begin");
+    await writer.query("select from holdfast.threads where thread_id = $1 for key share", [
+      config.configurable.thread_id,
+    ]);
+    const pruning = another().prune([config.configurable.thread_id]);
+    await waitsForALock();
+    await writer.query(
+      `insert into holdfast.checkpoints (thread, ns, id, parent, body, metadata)
+       select thread, ns, $2, $3, body, metadata from holdfast.checkpoints where id = $1`,
+      [first.id, uuid6(3), last.configurable?.checkpoint_id],
+    );
+    await writer.query("commit");
+    expect(await pruning).toBe(2);
+    expect((await another().getTuple(config))?.checkpoint.channel_values).toEqual({ a: long });
+  });
+
+  test("a checkpoint that is written during a pruning waits for it, and sends again what went", async () => {
+    const mine = saver();
+    const config = newThread();
+    const metadata = { source: "loop", step: 0, parents: {} } as const;
+    const long = "a text that is too long to stand where it is named";
+    const first = {
+      ...emptyCheckpoint(),
+      id: uuid6(1),
+      channel_values: { a: long },
+      channel_versions: { a: 1 },
+    };
+    const at = await mine.put(config, first, metadata, { a: 1 });
+
+    const pruner = await session();
+    await pruner.query("begin");
+    await pruner.query("select from holdfast.threads where thread_id = $1 for update", [
+      config.configurable.thread_id,
+    ]);
+    const writing = mine.put(at, { ...first, id: uuid6(2) }, metadata, {});
+    await waitsForALock();
+    await pruner.query(
+      `delete from holdfast.checkpoint_parts
+        where thread = (select thread from holdfast.threads where thread_id = $1)`,
+      [config.configurable.thread_id],
+    );
+    await pruner.query(
+      `delete from holdfast.checkpoints
+        where thread = (select thread from holdfast.threads where thread_id = $1)`,
+      [config.configurable.thread_id],
+    );
+    await pruner.query("update holdfast.threads set sweeps = sweeps + 1 where thread_id = $1", [
+      config.configurable.thread_id,
+    ]);
+    await pruner.query("commit");
+    expect((await another().getTuple(await writing))?.checkpoint.channel_values).toEqual({ a: long });
   });
 
   test("an unpruned thread that is pruned again loses nothing", async () => {
