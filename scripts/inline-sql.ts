@@ -7,6 +7,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 const targets: Readonly<Record<string, string>> = {
   "packages/core/sql": "packages/core/src/store/migrations.generated.ts",
   "packages/adapter-langgraph/sql": "packages/adapter-langgraph/src/saver/migrations.generated.ts",
+  "packages/server/sql": "packages/server/src/store/migrations.generated.ts",
 };
 
 for (const [folder, target] of Object.entries(targets)) {

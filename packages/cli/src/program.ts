@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { addCompletion } from "./commands/completion.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addDoubts } from "./commands/doubts.ts";
+import { addKeys } from "./commands/keys.ts";
 import { addMigrate } from "./commands/migrate.ts";
 import { addPrune } from "./commands/prune.ts";
 import { addRuns } from "./commands/runs.ts";
@@ -40,6 +41,7 @@ const ADDED: readonly ((holdfast: Command, terminal: Terminal) => void)[] = [
   addPrune,
   addMigrate,
   addDoctor,
+  addKeys,
   addServe,
   addCompletion,
 ];

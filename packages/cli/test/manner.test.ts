@@ -53,6 +53,18 @@ test("bash completes a command, and the options of one", async () => {
   expect(complete("holdfast prune --older")).toBe("--older-than");
 });
 
+test("a key is shown once, listed without its text, and taken back", async () => {
+  await line.holdfast("migrate");
+  const { out } = await line.holdfast("keys", "new", "ana", "--scopes", "read", "approve");
+  expect(out).toMatch(/^hfk_[\w-]{43}\n$/);
+  const { keys } = await line.json("keys");
+  expect(keys).toMatchObject([{ name: "ana", scopes: ["read", "approve"] }]);
+  expect(JSON.stringify(keys)).not.toContain("hash");
+  expect((await line.holdfast("keys", "new", "ana")).exit).toBe(2);
+  expect((await line.holdfast("keys", "revoke", "ana")).exit).toBe(0);
+  expect((await line.holdfast("keys", "revoke", "ana")).exit).toBe(2);
+});
+
 test("serve needs a strong key, tells where it listens, and stops when it is told to", async () => {
   expect((await holdfast(["serve", "-d", line.url, "--port", "0"])).exit).toBe(2);
   expect((await holdfast(["serve", "-d", line.url], { env: { HOLDFAST_KEY: "weak" } })).err).toContain(

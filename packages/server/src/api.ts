@@ -1,10 +1,14 @@
 import { type Holdfast, HoldfastError, Redactor } from "@holdfast/core";
+import { getConnInfo } from "@hono/node-server/conninfo";
+import type { Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { HTTPException } from "hono/http-exception";
 import { requestId } from "hono/request-id";
 import { secureHeaders } from "hono/secure-headers";
 import { rateLimiter } from "hono-rate-limiter";
 import { authenticate } from "./auth.ts";
+import { Feed } from "./feed.ts";
+import { KeyRing } from "./key-ring.ts";
 import { checkKey, type Key } from "./keys.ts";
 import { type Log, logged, silent } from "./log.ts";
 import { Metrics } from "./metrics.ts";
@@ -14,14 +18,16 @@ import { doubtRoutes } from "./routes/doubts.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { referenceRoutes } from "./routes/reference.ts";
 import { runRoutes } from "./routes/runs.ts";
+import { sessionRoutes, signInRoute } from "./routes/session.ts";
 import { tailRoutes } from "./routes/tail.ts";
 import { upkeepRoutes } from "./routes/upkeep.ts";
 import { shownBy } from "./shown.ts";
+import { lazyTables } from "./tables.ts";
 import { version } from "./version.ts";
 import { Watch } from "./watch.ts";
 
 export interface ApiOptions {
-  /** Who may ask, and for what: see `newKey` and `keyFrom`. Without keys nobody may, unless `dev`. */
+  /** Who may ask, and for what, beside the keys in the database: see `newKey` and `keyFrom`. */
   readonly keys?: readonly Key[];
   /** On a developer's machine: whoever asks from the machine itself needs no key. Default false. */
   readonly dev?: boolean;
@@ -42,26 +48,32 @@ export interface ApiOptions {
 export function createApi(hf: Holdfast, options: ApiOptions = {}) {
   const { keys = [], dev = false, redact = [], log = silent } = options;
   const { maxBodyBytes = 2 ** 20, writesPerMinute = 600 } = options;
-  const guard = { keys: keys.map(checkKey), dev };
+  const tables = lazyTables(hf);
+  const ring = new KeyRing(keys.map(checkKey), tables);
   const shown = shownBy(new Redactor(redact));
   const watch = new Watch(hf);
+  const feed = new Feed(tables);
 
   const app = router();
   app.use(requestId(), logged(log), secureHeaders(HEADERS));
-  app.use("/v1/*", authenticate(guard), async (c, next) => {
+  const limited = (limit: number, who: (c: Context<Env>) => string) =>
+    rateLimiter<Env>({
+      windowMs: 60_000,
+      limit,
+      keyGenerator: who,
+      handler: (c) => refuse(c, "TOO_MANY_REQUESTS"),
+    });
+  const guard = authenticate(ring, dev);
+  app.use("/v1/*", async (c, next) => {
     c.header("cache-control", "no-store");
-    await next();
+    return isSignIn(c) ? await next() : await guard(c, next);
   });
-  app.use("/metrics", authenticate(guard));
+  app.use("/metrics", guard);
+  app.post("/v1/session", limited(SIGN_INS_PER_MINUTE, addressOf));
   app.on(
     ["POST", "PUT", "PATCH", "DELETE"],
     "/v1/*",
-    rateLimiter<Env>({
-      windowMs: 60_000,
-      limit: writesPerMinute,
-      keyGenerator: (c) => c.get("caller").name,
-      handler: (c) => refuse(c, "TOO_MANY_REQUESTS"),
-    }),
+    limited(writesPerMinute, (c) => c.get("caller")?.name ?? addressOf(c)),
     bodyLimit({ maxSize: maxBodyBytes, onError: (c) => refuse(c, "BODY_TOO_LARGE") }),
   );
   app.notFound((c) => refuse(c, "NO_SUCH_ROUTE"));
@@ -80,12 +92,29 @@ export function createApi(hf: Holdfast, options: ApiOptions = {}) {
   });
 
   return app
-    .route("/", healthRoutes(hf, new Metrics(hf)))
+    .route("/", healthRoutes(hf, new Metrics(hf, feed)))
     .route("/", referenceRoutes())
+    .route("/v1", signInRoute(ring, tables))
+    .route("/v1", sessionRoutes(tables))
     .route("/v1/runs", runRoutes(hf, shown))
-    .route("/v1", tailRoutes(hf, watch, shown))
+    .route("/v1", tailRoutes(watch, feed, shown))
     .route("/v1", doubtRoutes(hf, shown))
     .route("/v1", upkeepRoutes(hf));
+}
+
+/** Whoever signs in has nothing to show yet. */
+const isSignIn = (c: Context) => c.req.method === "POST" && c.req.path === "/v1/session";
+
+/** From one address. */
+const SIGN_INS_PER_MINUTE = 10;
+
+/** Whose connection it is; behind a proxy that is the proxy. Mounted elsewhere than on Node, nobody's. */
+function addressOf(c: Context): string {
+  try {
+    return getConnInfo(c).remote.address ?? "";
+  } catch {
+    return "";
+  }
 }
 
 export type Api = ReturnType<typeof createApi>;

@@ -1,44 +1,66 @@
 import type { Context, MiddlewareHandler } from "hono";
-import { type Caller, callerOf, findKey, hashOfKey, type Key, SCOPES } from "./keys.ts";
+import { getCookie } from "hono/cookie";
+import type { KeyRing } from "./key-ring.ts";
+import { type Caller, callerOf, SCOPES } from "./keys.ts";
 import { refuse } from "./problem.ts";
 import type { Env } from "./router.ts";
 
-export interface Guard {
-  /** Keys that were given with the options. */
-  readonly keys: readonly Key[];
-  /** Whoever asks from this machine may do everything. */
-  readonly dev: boolean;
-}
+/** What the browser of somebody who has signed in sends. */
+export const COOKIE = "holdfast_session";
 
 /** In development nobody needs a key: on this machine, and from no other page than the server's own. */
 const DEVELOPER: Caller = { name: "dev", scopes: new Set(SCOPES) };
 
-/** Lets in who shows a key, and says who that is. */
+/** Lets in who shows a key, or has signed in with one, and says who that is. */
 export const authenticate =
-  ({ keys, dev }: Guard): MiddlewareHandler<Env> =>
+  (ring: KeyRing, dev: boolean): MiddlewareHandler<Env> =>
   async (c, next) => {
-    const bearer = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(c.req.header("authorization") ?? "")?.[1];
-    const key = bearer === undefined ? undefined : findKey(keys, hashOfKey(bearer));
-    if (key) c.set("caller", callerOf(key));
-    else if (dev && bearer === undefined && isLocal(c)) c.set("caller", DEVELOPER);
-    else {
-      c.header("www-authenticate", "Bearer");
-      return refuse(c, "UNAUTHENTICATED");
+    const caller = await callerIn(c, ring, dev);
+    if (caller) {
+      c.set("caller", caller);
+      return await next();
     }
-    return await next();
+    c.header("www-authenticate", "Bearer");
+    return refuse(c, "UNAUTHENTICATED");
   };
+
+/** A header counts alone: where it names no key, neither a cookie nor development does. */
+async function callerIn(c: Context, ring: KeyRing, dev: boolean): Promise<Caller | undefined> {
+  const header = c.req.header("authorization");
+  if (header !== undefined) {
+    const text = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(header)?.[1];
+    const key = text === undefined ? undefined : await ring.byText(text);
+    return key && callerOf(key);
+  }
+  const cookie = getCookie(c, COOKIE);
+  if (cookie !== undefined && (isSafe(c) || isOwnPage(c))) {
+    const key = await ring.bySession(cookie);
+    if (key) return callerOf(key);
+  }
+  return dev && isThisMachine(c) && mayBeOwnPage(c) ? DEVELOPER : undefined;
+}
+
+const isSafe = (c: Context) => c.req.method === "GET" || c.req.method === "HEAD";
 
 const LOCAL = new Set(["localhost", "127.0.0.1", "[::1]"]);
 
 /** A page elsewhere that has its name lead to this machine still says its own name as the host. */
-const isLocal = (c: Context) => LOCAL.has(new URL(c.req.url).hostname) && isOwnPage(c);
+export const isThisMachine = (c: Context): boolean => LOCAL.has(new URL(c.req.url).hostname);
 
-/** Did no other site's page send this? Browsers say where a request that may change something comes from. */
+/** Does the browser say that a page of this server sent it? Who is no browser has no cookie. */
 export function isOwnPage(c: Context): boolean {
   const site = c.req.header("sec-fetch-site");
-  if (site !== undefined && site !== "same-origin" && site !== "none") return false;
+  return site === undefined
+    ? hostOf(c.req.header("origin")) === c.req.header("host")
+    : site === "same-origin";
+}
+
+/** The same, for requests that need not come from a browser. */
+function mayBeOwnPage(c: Context): boolean {
+  const site = c.req.header("sec-fetch-site");
+  if (site !== undefined) return site === "same-origin" || site === "none";
   const origin = c.req.header("origin");
   return origin === undefined || hostOf(origin) === c.req.header("host");
 }
 
-const hostOf = (origin: string) => (URL.canParse(origin) ? new URL(origin).host : undefined);
+const hostOf = (origin = "") => (URL.canParse(origin) ? new URL(origin).host : null);

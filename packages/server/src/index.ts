@@ -5,6 +5,8 @@ export type { Log } from "./log.ts";
 
 // Who may ask
 export { type Key, keyFrom, newKey, type Scope, SCOPES } from "./keys.ts";
+export { createKey, listKeys, revokeKey } from "./store/keys.ts";
+export { serverTables } from "./tables.ts";
 
 // Asking it
 export { type Client, createClient } from "./client.ts";

@@ -1,6 +1,8 @@
 import { type Holdfast, HoldfastError } from "@holdfast/core";
 import { serve as listen } from "@hono/node-server";
 import { type ApiOptions, createApi } from "./api.ts";
+import { KeyRing } from "./key-ring.ts";
+import { serverTables } from "./tables.ts";
 
 export interface ServeOptions extends ApiOptions {
   /** Default 7420; 0 takes any that is free. */
@@ -21,7 +23,7 @@ export interface Server {
  */
 export async function serve(hf: Holdfast, options: ServeOptions = {}): Promise<Server> {
   const { port = 7420, hostname = "127.0.0.1", dev = false, keys = [] } = options;
-  if (!dev && keys.length === 0) {
+  if (!dev && (await new KeyRing(keys, () => serverTables(hf)).isEmpty())) {
     const why = "are none: make one with `holdfast keys new`, or say dev on your own machine";
     throw new HoldfastError("INVALID_ARGUMENT", { argument: "The server's keys", why });
   }

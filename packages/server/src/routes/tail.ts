@@ -1,8 +1,11 @@
-import { type Holdfast, HoldfastError } from "@holdfast/core";
+import { HoldfastError } from "@holdfast/core";
 import { createRoute, z } from "@hono/zod-openapi";
+import { readCursor } from "../cursor.ts";
 import { eventStream } from "../event-stream.ts";
-import { count, needs, ofRun, problems, router } from "../router.ts";
+import type { Feed } from "../feed.ts";
+import { count, needs, ofRun, problems, router, text } from "../router.ts";
 import type { Shown } from "../shown.ts";
+import type { Told } from "../store/feed.ts";
 import type { Watch } from "../watch.ts";
 
 const seq = count(0, 2 ** 31 - 1);
@@ -35,15 +38,55 @@ const tailRun = createRoute({
   },
 });
 
-export const tailRoutes = (_hf: Holdfast, watch: Watch, shown: Shown) =>
-  router().openapi(tailRun, async (c) => {
-    const { id: runId } = c.req.valid("param");
-    const after = c.req.valid("header")["last-event-id"] ?? c.req.valid("query").after ?? 0;
-    const place = await watch.place(runId);
-    if (!place) throw new HoldfastError("RUN_NOT_FOUND", { runId });
-    if (place.ended && after >= place.seq) return c.body(null, 204);
-    return eventStream(c, async function* (signal) {
-      for await (const entry of watch.entries(runId, after, signal))
-        yield { id: String(entry.seq), data: shown.entry(entry) };
+const tailAll = createRoute({
+  method: "get",
+  path: "/tail",
+  summary: "The entries of all runs as they are committed, without their values, as Server-Sent Events",
+  description:
+    "Begins now, or behind the event that Last-Event-ID names: each entry comes once, those of one run in their order. The id says where it stands between two snapshots of the database, so any server goes on from it.",
+  ...needs("read"),
+  request: {
+    query: z.strictObject({
+      agent: text(512).optional().openapi({ description: "Only runs of this agent" }),
+    }),
+    headers: z.object({ "last-event-id": z.string().max(4096).optional() }),
+  },
+  responses: { 200: events("Entries"), ...problems },
+});
+
+export const tailRoutes = (watch: Watch, feed: Feed, shown: Shown) =>
+  router()
+    .openapi(tailRun, async (c) => {
+      const { id: runId } = c.req.valid("param");
+      const after = c.req.valid("header")["last-event-id"] ?? c.req.valid("query").after ?? 0;
+      const place = await watch.place(runId);
+      if (!place) throw new HoldfastError("RUN_NOT_FOUND", { runId });
+      if (place.ended && after >= place.seq) return c.body(null, 204);
+      return eventStream(c, async function* (signal) {
+        for await (const entry of watch.entries(runId, after, signal))
+          yield { id: String(entry.seq), data: shown.entry(entry) };
+      });
+    })
+    .openapi(tailAll, async (c) => {
+      const last = c.req.valid("header")["last-event-id"];
+      const { agent } = c.req.valid("query");
+      const from = last ? readCursor(last) : await feed.here();
+      return eventStream(c, async function* (signal) {
+        for await (const { id, entry } of feed.entries(from, signal))
+          if (agent === undefined || entry.agent === agent) yield { id, data: toldAs(entry) };
+      });
     });
-  });
+
+/** An entry with its stamp and its small fields. */
+function toldAs({ place, runId, epoch, at, kind, step, body }: Told) {
+  const fields: object = JSON.parse(body);
+  return {
+    runId,
+    seq: place.seq,
+    epoch,
+    at: at.toISOString(),
+    kind,
+    ...(step === null ? {} : { step }),
+    ...fields,
+  };
+}
