@@ -1,6 +1,6 @@
-import { idempotencyKey } from "@holdfast/core";
 import { holdHandoffs } from "./handoff.ts";
 import { currentHold } from "./hold.ts";
+import { keyOfCall } from "./key.ts";
 import { isHeld, MARK, replaceMethod } from "./mark.ts";
 import { holdModel } from "./model.ts";
 import type { HostedEffects } from "./request.ts";
@@ -64,16 +64,8 @@ function passOnKeys(server: McpServer): void {
   const { toolMetaResolver } = server;
   server.toolMetaResolver = async (context) => {
     const meta = await toolMetaResolver?.call(server, context);
-    const key = currentKey();
+    const key = keyOfCall();
     return key === undefined ? meta : { ...meta, [META]: key };
   };
   Object.defineProperty(server, MARK, { value: true });
-}
-
-function currentKey(): string | undefined {
-  try {
-    return idempotencyKey();
-  } catch {
-    return undefined; // the call is made outside a run
-  }
 }

@@ -1,2 +1,3 @@
 export { hf } from "@holdfast/core";
+export { PostgresSession, type PostgresSessionOptions } from "./postgres-session.ts";
 export { type DurabilityOptions, withDurability } from "./with-durability.ts";

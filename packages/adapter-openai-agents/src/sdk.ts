@@ -147,9 +147,11 @@ export interface McpServer {
 
 type MetaOrNone = Readonly<Record<string, unknown>> | null | undefined;
 
+/** Where a conversation is kept. It may have more methods than these, depending on the version. */
 export interface Session {
   getItems(limit?: number): Promise<readonly object[]>;
   addItems(items: readonly object[]): Promise<void>;
+  prepareHistoryItemsForPersistenceComparison?(items: readonly object[]): readonly object[];
 }
 
 /** What `run` gives back when it streams. */

@@ -6,6 +6,7 @@ import { isHeld, MARK, replaceMethod } from "./mark.ts";
 import { holdModel, holdProvider } from "./model.ts";
 import type { HostedEffects } from "./request.ts";
 import type { Agent, Callable, Provider, Runner, RunnerClass, RunOptions, StreamedResult } from "./sdk.ts";
+import { holdSession } from "./session.ts";
 import { unlessStopped } from "./stop.ts";
 
 export interface DurabilityOptions {
@@ -36,10 +37,11 @@ function hold(run: Callable, hosted: HostedEffects) {
     options?: RunOptions,
   ): Promise<unknown> {
     const outer = current();
-    const work = () => Reflect.apply(run, this, [agent, input, options]) as Promise<unknown>;
+    const work = (options?: RunOptions) =>
+      Reflect.apply(run, this, [agent, input, options]) as Promise<unknown>;
     if (!outer) {
       outsideRun(`run(${agent.name})`);
-      return await work();
+      return await work(options);
     }
     holdAgents(agent, hosted);
     const { model, modelProvider } = this.config;
@@ -48,7 +50,8 @@ function hold(run: Callable, hosted: HostedEffects) {
     return await outer.lane(agent.name, async () => {
       const port = current() ?? outer;
       openHold(port);
-      const result = await unlessStopped(port, work());
+      const session = options?.session && holdSession(options.session, port);
+      const result = await unlessStopped(port, work(session ? { ...options, session } : options));
       if (options?.stream) drive(result as StreamedResult, port, options.signal);
       return result;
     });
