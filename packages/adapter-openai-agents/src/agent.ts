@@ -10,11 +10,17 @@ import { holdTools } from "./tools.ts";
 /** Prototypes whose methods are replaced: of `Agent`, in this copy of the SDK, and of classes that extend it. */
 const done = new WeakSet<object>();
 
+/** Holds what an agent asks its model with, wherever the runner comes to it. */
+export function holdAgent(agent: Agent, hosted: HostedEffects): void {
+  if (isModel(agent.model)) holdModel(agent.model, hosted);
+  holdKind(agent, hosted);
+}
+
 /**
  * Replaces, for all agents of this kind, how the runner finds their tools and handoffs: it does so before each model
  * call, for every agent that it comes to. No agent is changed. Outside a run they find what they found before.
  */
-export function holdAgents(agent: Agent, hosted: HostedEffects): void {
+function holdKind(agent: Agent, hosted: HostedEffects): void {
   for (
     let kind = Object.getPrototypeOf(agent);
     kind && kind !== Object.prototype;
@@ -25,7 +31,7 @@ export function holdAgents(agent: Agent, hosted: HostedEffects): void {
     if (Object.hasOwn(kind, "getAllTools"))
       replaceMethod(kind, "getAllTools", findTools(kind.getAllTools, hosted));
     if (Object.hasOwn(kind, "getEnabledHandoffs")) {
-      replaceMethod(kind, "getEnabledHandoffs", findHandoffs(kind.getEnabledHandoffs));
+      replaceMethod(kind, "getEnabledHandoffs", findHandoffs(kind.getEnabledHandoffs, hosted));
     }
   }
 }
@@ -39,7 +45,6 @@ function findTools(find: Callable, hosted: HostedEffects) {
     const hold = currentHold();
     if (hold) {
       hold.usage ??= runContext.usage.constructor as NonNullable<typeof hold.usage>;
-      if (isModel(this.model)) holdModel(this.model, hosted);
       for (const server of this.mcpServers ?? []) passOnKeys(server);
     }
     const tools = (await Reflect.apply(find, this, [runContext, ...rest])) as Tool[];
@@ -47,10 +52,12 @@ function findTools(find: Callable, hosted: HostedEffects) {
   };
 }
 
-function findHandoffs(find: Callable) {
+function findHandoffs(find: Callable, hosted: HostedEffects) {
   return async function getEnabledHandoffs(this: Agent, ...args: unknown[]): Promise<Handoff[]> {
     const handoffs = (await Reflect.apply(find, this, args)) as Handoff[];
-    return currentHold() ? holdHandoffs(handoffs, this) : handoffs;
+    if (!currentHold()) return handoffs;
+    for (const { agent } of handoffs) holdAgent(agent, hosted);
+    return holdHandoffs(handoffs, this);
   };
 }
 

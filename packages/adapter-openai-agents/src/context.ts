@@ -95,13 +95,13 @@ function isData(value: unknown): boolean {
   return value instanceof Date || !["object", "function", "symbol"].includes(typeof value) || value === null;
 }
 
-/** `around` are the objects that it lies in: one that holds itself is not followed. */
+/** `around` are the objects that it lies in: a field that leads back to one of them is left out. */
 function copyFields(value: Fields, around: readonly object[]): Fields {
   const copy: Fields = Array.isArray(value) ? ([] as unknown as Fields) : {};
   const inside = [...around, value];
   for (const [name, part] of Object.entries(value)) {
-    if (name === "__proto__") continue;
-    if (isFields(part) && !inside.includes(part)) copy[name] = copyFields(part, inside);
+    if (name === "__proto__" || (isFields(part) && inside.includes(part))) continue;
+    if (isFields(part)) copy[name] = copyFields(part, inside);
     else copy[name] = isObject(part) && isLeaf(part) && isData(part) ? structuredClone(part) : part;
   }
   return copy;

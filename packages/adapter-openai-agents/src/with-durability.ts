@@ -1,5 +1,5 @@
 import { current, outsideRun } from "@holdfast/core";
-import { holdAgents, isModel } from "./agent.ts";
+import { holdAgent, isModel } from "./agent.ts";
 import { drive } from "./drive.ts";
 import { openHold } from "./hold.ts";
 import { isHeld, MARK, replaceMethod } from "./mark.ts";
@@ -43,7 +43,7 @@ function hold(run: Callable, hosted: HostedEffects) {
       outsideRun(`run(${agent.name})`);
       return await work(options);
     }
-    holdAgents(agent, hosted);
+    holdAgent(agent, hosted);
     const { model, modelProvider } = this.config;
     if (isModel(model)) holdModel(model, hosted);
     holdProvider(modelProvider as Provider, hosted);

@@ -20,11 +20,13 @@ export interface Version {
   readonly sdk: Sdk;
   /** Refuses an answer that uses the id of an earlier tool call for another one. */
   readonly refusesReusedIds: boolean;
+  /** Tells a tool when its caller aborts. Before, a tool goes on whatever its caller does. */
+  readonly abortsTools: boolean;
 }
 
 export const versions: readonly Version[] = [
-  { name: "agents 0.8.0", sdk: oldest as Any, refusesReusedIds: false },
-  { name: "agents 0.20.0", sdk: newest as Any, refusesReusedIds: true },
+  { name: "agents 0.8.0", sdk: oldest as Any, refusesReusedIds: false, abortsTools: false },
+  { name: "agents 0.20.0", sdk: newest as Any, refusesReusedIds: true, abortsTools: true },
 ];
 
 for (const { sdk } of versions) sdk.setTracingDisabled(true);
