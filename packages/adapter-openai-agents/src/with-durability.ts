@@ -7,6 +7,7 @@ import { holdModel, holdProvider } from "./model.ts";
 import type { HostedEffects } from "./request.ts";
 import type { Agent, Callable, Provider, Runner, RunnerClass, RunOptions, StreamedResult } from "./sdk.ts";
 import { holdSession } from "./session.ts";
+import { isRunState, rebind } from "./state.ts";
 import { unlessStopped } from "./stop.ts";
 
 export interface DurabilityOptions {
@@ -43,13 +44,14 @@ function hold(run: Callable, hosted: HostedEffects) {
       outsideRun(`run(${agent.name})`);
       return await work(options);
     }
-    holdAgent(agent, hosted);
+    for (const each of [agent, ...(isRunState(input) ? [input._currentAgent] : [])]) holdAgent(each, hosted);
     const { model, modelProvider } = this.config;
     if (isModel(model)) holdModel(model, hosted);
     holdProvider(modelProvider as Provider, hosted);
     return await outer.lane(agent.name, async () => {
       const port = current() ?? outer;
-      openHold(port);
+      const hold = openHold(port);
+      if (isRunState(input)) rebind(input, hold);
       const session = options?.session && holdSession(options.session, port);
       const result = await unlessStopped(port, work(session ? { ...options, session } : options));
       if (options?.stream) drive(result as StreamedResult, port, options.signal);

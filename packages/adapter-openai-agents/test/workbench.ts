@@ -48,10 +48,10 @@ export function workbench(options: HoldfastOptions = {}) {
     cut: async <T>(reached: Promise<unknown>, work: () => T | PromiseLike<T>): Promise<T> => {
       const runId = newRunId();
       const first = await openHoldfast({ database: database.url, ...options });
-      const dying = first.run(runId, work);
-      await Promise.race([reached, dying.catch(() => {})]);
+      const dying = first.run(runId, work).catch(() => {});
+      await Promise.race([reached, dying]);
       await first.close({ graceSeconds: 0 });
-      await dying.catch(() => {});
+      await dying;
       return await pair[1].run(runId, work);
     },
     url: () => database.url,
