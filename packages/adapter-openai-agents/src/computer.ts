@@ -1,4 +1,5 @@
 import { derive } from "./mark.ts";
+import { proxyOf } from "./proxy.ts";
 import type { ComputerTool, RunContext } from "./sdk.ts";
 import { callTool } from "./tool-call.ts";
 
@@ -27,17 +28,8 @@ function holdMaker(maker: Maker): object {
   return derive(maker, { create: holding((...args) => maker.create(...args)) });
 }
 
-function holdActions(computer: object): object {
-  return new Proxy(computer, {
-    get(target, property) {
-      // Of the computer itself: what reads #private fields would fail on a Proxy.
-      const value: unknown = Reflect.get(target, property, target);
-      if (typeof value !== "function") return value;
-      const own: Method = value.bind(target);
-      return typeof property === "string" && ACTIONS.includes(property) ? holdAction(property, own) : own;
-    },
-  });
-}
+const holdActions = (computer: object): object =>
+  proxyOf(computer, (name, own) => (ACTIONS.includes(name) ? holdAction(name, own) : undefined));
 
 /** The SDK passes the context last. A screenshot only looks. */
 function holdAction(name: string, act: Method): Method {

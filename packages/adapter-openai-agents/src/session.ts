@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { type Effect, idempotencyKey, type Port } from "@holdfast/core";
 import { PostgresSession } from "./postgres-session.ts";
+import { proxyOf } from "./proxy.ts";
 import type { Session } from "./sdk.ts";
 import { unlessStopped } from "./stop.ts";
 
@@ -27,16 +28,10 @@ const HIDDEN = ["getItemsWithCompactionOwnership", "addItemsWithCompactionOwners
  */
 export function holdSession(session: Session, port: Port): Session {
   const added = new Added(session);
-  return new Proxy(session, {
-    get(target, property) {
-      if (typeof property === "string" && HIDDEN.includes(property)) return undefined;
-      // Of the session itself: what reads #private fields would fail on a Proxy.
-      const value: unknown = Reflect.get(target, property, target);
-      if (typeof value !== "function") return value;
-      const own: Method = value.bind(target);
-      const effect = typeof property === "string" ? METHODS[property] : undefined;
-      return effect === undefined ? own : holdMethod(property as string, effect, own, port, added);
-    },
+  return proxyOf(session, (name, own) => {
+    if (HIDDEN.includes(name)) return false;
+    const effect = METHODS[name];
+    return effect && holdMethod(name, effect, own, port, added);
   });
 }
 
