@@ -28,15 +28,14 @@ function holdKind(agent: Agent, hosted: HostedEffects): void {
   ) {
     if (done.has(kind)) continue;
     done.add(kind);
-    if (Object.hasOwn(kind, "getAllTools"))
-      replaceMethod(kind, "getAllTools", findTools(kind.getAllTools, hosted));
+    if (Object.hasOwn(kind, "getAllTools")) replaceMethod(kind, "getAllTools", findTools(kind.getAllTools));
     if (Object.hasOwn(kind, "getEnabledHandoffs")) {
       replaceMethod(kind, "getEnabledHandoffs", findHandoffs(kind.getEnabledHandoffs, hosted));
     }
   }
 }
 
-function findTools(find: Callable, hosted: HostedEffects) {
+function findTools(find: Callable) {
   return async function getAllTools(
     this: Agent,
     runContext: RunContext,

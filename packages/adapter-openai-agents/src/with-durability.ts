@@ -1,4 +1,4 @@
-import { current, outsideRun } from "@holdfast/core";
+import { current, expectSteps, outsideRun } from "@holdfast/core";
 import { holdAgent, isModel } from "./agent.ts";
 import { drive } from "./drive.ts";
 import { openHold } from "./hold.ts";
@@ -25,6 +25,7 @@ export interface DurabilityOptions {
 export function withDurability<T extends RunnerClass>(Runner: T, { hosted = {} }: DurabilityOptions = {}): T {
   const { prototype } = Runner;
   if (isHeld(prototype)) return Runner;
+  expectSteps("withDurability(Runner)");
   replaceMethod(prototype, "run", hold(prototype.run, hosted));
   Object.defineProperty(prototype, MARK, { value: true });
   return Runner;

@@ -1,4 +1,5 @@
 import { canKeep, decode, encode, encodeError } from "./codec.ts";
+import { warnOfEmptyRun } from "./empty-run.ts";
 import { HoldfastError } from "./errors.ts";
 import type { Failing } from "./ledger/entry.ts";
 import type { Redactor } from "./redact.ts";
@@ -32,6 +33,7 @@ export async function finish<T>(
     value = (await Promise.race([work(), session.stopped])) as T;
     await session.settled();
     await session.finishOpen();
+    if (session.isEmpty) warnOfEmptyRun(session.runId);
     kept = canKeep(value);
     // Whoever waits for a run of the fleet has nothing else to read its value from.
     if (fleet && !kept) encode(value);

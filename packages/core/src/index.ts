@@ -46,6 +46,7 @@ export type { RunStatus, WaitingOn } from "./run/status.ts";
 
 // For adapters
 export { current } from "./inside.ts";
+export { expectSteps } from "./empty-run.ts";
 export { outsideRun } from "./outside-run.ts";
 export type { OwnedRun, Port } from "./port.ts";
 export type { Migration, PackageMigrations } from "./store/migrate.ts";

@@ -319,6 +319,11 @@ export class Session implements Execution {
     }
   }
 
+  /** Has nothing of the run been recorded as a step, in this execution or before? */
+  get isEmpty(): boolean {
+    return this.#run.steps.size === 0;
+  }
+
   /**
    * Throws where the run's work is not done, whatever its function returned: something kept has failed, or a call was
    * aborted. That call may have happened. One that may be repeated is, when the run is tried again; for any other the run
