@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { type Change, redo, watch } from "../src/context.ts";
 
 /** What a change of a context is recorded as. */
-async function changeOf(context: object, change: () => void | Promise<void>): Promise<Change | undefined> {
+async function changeOf(context: object, change: () => unknown): Promise<Change | undefined> {
   return (await watch(context, async () => await change())).change;
 }
 

@@ -9,9 +9,9 @@ export interface Sdk {
   readonly Agent: new (options: object) => Any;
   readonly Runner: new (options?: object) => { run(agent: Any, input: Any, options?: object): Promise<Any> };
   readonly OpenAIProvider: new (options: object) => Any;
-  run(agent: Any, input: Any, options?: object): Promise<Any>;
-  tool(options: object): Any;
-  handoff(agent: Any, options?: object): Any;
+  readonly run: (agent: Any, input: Any, options?: object) => Promise<Any>;
+  readonly tool: (options: object) => Any;
+  readonly handoff: (agent: Any, options?: object) => Any;
   readonly [name: string]: Any;
 }
 
