@@ -1,5 +1,6 @@
 import type pg from "pg";
 import { Appender } from "./appender.ts";
+import { Attention } from "./attention.ts";
 import { decode, encode } from "./codec.ts";
 import { type Doubts, doubtsOn } from "./doubts.ts";
 import { secondsOf } from "./duration.ts";
@@ -9,6 +10,11 @@ import { type ExportOptions, exportRun } from "./export/export-run.ts";
 import { importRun } from "./export/import-run.ts";
 import { readRunFile } from "./export/read-run-file.ts";
 import { finish } from "./finish.ts";
+import type { Agent, AgentOptions, Handler } from "./fleet/agent.ts";
+import { Fleet } from "./fleet/fleet.ts";
+import type { Handle } from "./fleet/handle.ts";
+import type { StartOptions } from "./fleet/start.ts";
+import type { Worker, WorkerOptions } from "./fleet/worker.ts";
 import { Heart } from "./heart.ts";
 import { digestOf } from "./json.ts";
 import type { Start } from "./ledger/entry.ts";
@@ -25,7 +31,6 @@ import type { RunStatus } from "./run/status.ts";
 import { diffRuns, type RunDiff } from "./run-diff.ts";
 import { type RunList, runsOn } from "./run-list.ts";
 import { currentScope } from "./scope.ts";
-import { Session } from "./session.ts";
 import {
   checkTools,
   type PolicyOptions,
@@ -33,6 +38,7 @@ import {
   type RunSettings,
   type ToolSettings,
 } from "./settings.ts";
+import { type Means, Session } from "./session.ts";
 import type { Database } from "./store/database.ts";
 import { giveBack, noticeDead } from "./store/lease.ts";
 import { checkSchema, migrate, type PackageMigrations } from "./store/migrate.ts";
@@ -63,6 +69,8 @@ export interface HoldfastOptions extends PolicyOptions {
   readonly redact?: readonly string[];
   /** The largest output of one call, in bytes as it is recorded. Default 16 MiB. A larger one is OUTPUT_TOO_LARGE. */
   readonly maxOutputBytes?: number;
+  /** How many runs may be queued in the whole database when this process starts one. Then QUEUE_FULL. Default: no limit. */
+  readonly queueLimit?: number;
   /** Calls of held tools and models outside any run: default `pass`, with one warning; `refuse` throws UNHELD_CALL. */
   readonly outsideRun?: OutsideRun;
 }
@@ -110,6 +118,7 @@ const OPTIONS = new Set<string>([
   "policyVersion",
   "policyMode",
   "policyTimeoutMs",
+  "queueLimit",
 ] satisfies (keyof HoldfastOptions)[]);
 
 const ENDED: readonly RunStatus[] = ["succeeded", "failed", "cancelled", "dead"];
@@ -142,7 +151,11 @@ export class Holdfast {
   readonly #settings: RunSettings;
   readonly #active = new Map<string, Active>();
   readonly #held = new Set<string>();
-  readonly #sessions = new Set<Session>();
+  readonly #attention = new Attention(() => ({
+    db: must(this.#db, "the database of a run that is under way"),
+    number: must(this.#heart, "the heart of a run that is under way").number,
+  }));
+  readonly #fleet: Fleet;
   /** Runs that this process is asking for right now. */
   #creating = 0;
   #means: Promise<{ db: Database; appender: Appender }> | undefined;
@@ -159,6 +172,7 @@ export class Holdfast {
       leaseSeconds = 30,
       graceSeconds = 1,
       outsideRun = "pass",
+      queueLimit,
     } = options;
     for (const option of Object.keys(options)) {
       check(option, OPTIONS.has(option), `is no option; there are ${[...OPTIONS].join(", ")}`);
@@ -168,6 +182,8 @@ export class Holdfast {
     check("leaseSeconds", leaseSeconds >= 1 && leaseSeconds <= 3600, "must be from 1 to 3600");
     check("graceSeconds", graceSeconds >= 0.1 && graceSeconds <= 3600, "must be from 0.1 to 3600");
     check("outsideRun", outsideRun === "pass" || outsideRun === "refuse", 'must be "pass" or "refuse"');
+    const isLimit = queueLimit === undefined || (Number.isInteger(queueLimit) && queueLimit >= 1);
+    check("queueLimit", isLimit, "must be a whole number from 1 on");
     this.#options = { ...options, leaseSeconds, graceSeconds };
     const { redact = [], maxOutputBytes = 16 * 2 ** 20 } = options;
     check("maxOutputBytes", maxOutputBytes >= 1024, "must be 1024 or more");
@@ -179,6 +195,26 @@ export class Holdfast {
     this.runs = runsOn(db);
     this.doubts = doubtsOn(db, redactor);
     this.questions = questionsOn(db, redactor);
+    this.#fleet = new Fleet({
+      settings: this.#settings,
+      graceSeconds,
+      queueLimit,
+      db,
+      means: () => this.#beating(),
+      claiming: () => this.#create(),
+      attend: ({ run, epoch }, session) => {
+        // A process may have lost the run and claimed it again: each lease is held by itself.
+        this.#held.add(`${run}/${epoch}`);
+        const leave = this.#attention.attend(run, session);
+        return () => {
+          this.#held.delete(`${run}/${epoch}`);
+          leave();
+        };
+      },
+      look: () => void this.#attention.look(),
+      entries: (id) => this.entries(id),
+      tail: (id, options) => this.tail(id, options),
+    });
   }
 
   /**
@@ -270,6 +306,36 @@ export class Holdfast {
     this.#check(runId, {});
     await importRun((await this.opened()).db, read, runId);
     return runId;
+  }
+
+  /**
+   * Registers an agent: work that any worker with an agent of this name may pick up. Each name once a process, before its
+   * workers start. Throws INVALID_ARGUMENT.
+   */
+  agent<Input, Output, Raw = Input>(
+    name: string,
+    handler: Handler<Input, Output>,
+    options: AgentOptions<Raw, Input> = {},
+  ): Agent<Raw, Output> {
+    return this.#fleet.agent(name, handler, options);
+  }
+
+  /**
+   * Queues a run of an agent, for whichever worker has it. With a key it is started once, however many start it at the same
+   * time. Throws RUN_EXISTS_DIFFERENT for a key that was used with another input, QUEUE_FULL, INVALID_ARGUMENT for an input
+   * that does not fit the agent's schema, NOT_SERIALIZABLE.
+   */
+  async start<Raw, Output>(
+    agent: Agent<Raw, Output>,
+    input: Raw,
+    options: StartOptions = {},
+  ): Promise<Handle<Output>> {
+    return await this.#fleet.start(agent, input, options);
+  }
+
+  /** A worker that picks up runs of the agents registered here, once it is started. Throws INVALID_ARGUMENT. */
+  worker(options: WorkerOptions = {}): Worker {
+    return this.#fleet.worker(options);
   }
 
   /**
@@ -383,20 +449,14 @@ export class Holdfast {
       value: input === undefined ? undefined : encode(this.#settings.redactor.apply("input", input)),
     };
     let run: string | undefined;
+    let leave = () => {};
     try {
-      const { db, appender } = await this.opened();
-      const heart = await this.#beating(db);
+      const { db, appender, heart } = await this.#beating();
       const graceSeconds = must(this.#options.graceSeconds, "graceSeconds");
       const isClosed = () => this.#closing !== undefined;
       const onTaking = (taking: string) => {
         run = taking;
         this.#held.add(taking);
-      };
-      const onCreating = () => {
-        this.#creating++;
-        return () => {
-          this.#creating--;
-        };
       };
       const entered = await enterRun({
         db,
@@ -408,7 +468,7 @@ export class Holdfast {
         graceSeconds,
         isClosed,
         onTaking,
-        onCreating,
+        onCreating: () => this.#create(),
       });
       if (entered.at === "finished") {
         const { outcome } = replay(entered.entries);
@@ -422,7 +482,7 @@ export class Holdfast {
       }
       run = entered.lease.run;
       this.#held.add(run);
-      this.#sessions.add(session);
+      leave = this.#attention.attend(run, session);
       const { entries, lease, standing } = entered;
       session.open(entries, { means: { db, appender, heart }, lease, standing });
       return await finish(session, work, this.#settings.redactor);
@@ -431,11 +491,20 @@ export class Holdfast {
       throw error;
     } finally {
       if (run !== undefined) this.#held.delete(run);
-      this.#sessions.delete(session);
+      leave();
     }
   }
 
-  async #beating(db: Database): Promise<Heart> {
+  /** A run is being created or claimed. Gives back what to call once that is answered. */
+  #create(): () => void {
+    this.#creating++;
+    return () => {
+      this.#creating--;
+    };
+  }
+
+  async #beating(): Promise<Means> {
+    const { db, appender } = await this.opened();
     if (this.#heart?.isDead) {
       await this.#heart.stop();
       this.#heart = undefined;
@@ -446,7 +515,7 @@ export class Holdfast {
       onBeat: (leases) => void this.#afterBeat(db, leases).catch(() => {}),
     });
     await this.#heart.started();
-    return this.#heart;
+    return { db, appender, heart: this.#heart };
   }
 
   /** What is leased here but not worked on, at two beats in a row, goes back; and who is dead is noticed. */
@@ -455,7 +524,9 @@ export class Holdfast {
     await noticeDead(db, heart.name);
     // A run that is being created is not lost: the answer that says it is ours may be under way.
     const strays =
-      this.#creating > 0 ? [] : leases.filter((lease) => !this.#held.has(lease.split("/")[0] ?? ""));
+      this.#creating > 0
+        ? []
+        : leases.filter((lease) => !this.#held.has(lease) && !this.#held.has(lease.split("/")[0] ?? ""));
     const again = strays.filter((lease) => this.#strays.has(lease));
     this.#strays = new Set(strays);
     await giveBack(db, heart.number, again);
@@ -472,7 +543,8 @@ export class Holdfast {
 
   async #close(graceSeconds: number): Promise<void> {
     const closed = new HoldfastError("DATABASE_UNAVAILABLE", { why: "this Holdfast was closed" });
-    await Promise.all([...this.#sessions].map((session) => session.wind(closed, graceSeconds * 1000)));
+    await this.#fleet.stop(graceSeconds);
+    await Promise.all(this.#attention.sessions.map((session) => session.wind(closed, graceSeconds * 1000)));
     await Promise.allSettled([...this.#active.values()].map(({ promise }) => promise));
     setOutsideRun(this, undefined);
     await this.#heart?.stop();

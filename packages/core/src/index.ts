@@ -8,6 +8,10 @@ export {
   type Streamed,
   type TablesDatabase,
 } from "./holdfast.ts";
+export type { Agent, AgentContext, AgentOptions, Handler } from "./fleet/agent.ts";
+export type { Handle } from "./fleet/handle.ts";
+export type { StartOptions } from "./fleet/start.ts";
+export type { Worker, WorkerOptions } from "./fleet/worker.ts";
 export type { Doubts, OpenDoubt, Resolved } from "./doubts.ts";
 export type { Asking } from "./asking.ts";
 export type { StandardSchema } from "./schema.ts";

@@ -199,6 +199,31 @@ export async function readEntries(
   }
 }
 
+const READ_SHORT = /* sql */ `
+select run, seq, epoch, at, kind, step, body, value
+  from holdfast.entries
+ where run = any ($1::bigint[])
+ order by run, seq`;
+
+/** A ledger that is no longer is read together with others. */
+const SHORT = 100;
+
+/** The entries of several runs, by run: short ledgers in one statement, each longer one by itself. */
+export async function readEntriesOf(
+  db: Queryable,
+  runs: readonly { readonly lease: Lease; readonly seq: number }[],
+): Promise<Map<string, Entry[]>> {
+  const entries = new Map<string, Entry[]>(runs.map(({ lease }) => [lease.run, []]));
+  const short = new Map(runs.filter(({ seq }) => seq <= SHORT).map(({ lease }) => [lease.run, lease.runId]));
+  const { rows } = await db.query<EntryRow & { run: string }>(READ_SHORT, [[...short.keys()]]);
+  for (const { run, ...row } of rows) entries.get(run)?.push(entryOf(short.get(run) ?? "", row));
+  const long = runs.filter(({ seq }) => seq > SHORT);
+  await Promise.all(
+    long.map(async ({ lease }) => void entries.set(lease.run, await readEntries(db, lease))),
+  );
+  return entries;
+}
+
 interface EntryRow {
   readonly seq: number;
   readonly epoch: number;

@@ -1,0 +1,61 @@
+import { decode, encodeError } from "../codec.ts";
+import { finish } from "../finish.ts";
+import type { Standing } from "../heart.ts";
+import type { Entry, Failing } from "../ledger/entry.ts";
+import { outside } from "../scope.ts";
+import { type Means, Session } from "../session.ts";
+import { append, type Lease } from "../store/ledger.ts";
+import type { Claimed } from "../store/queue.ts";
+import type { AgentContext, Registered } from "./agent.ts";
+import type { Host } from "./fleet.ts";
+
+/** A run that was claimed, with its ledger. */
+export interface Work {
+  readonly claimed: Claimed;
+  readonly entries: readonly Entry[];
+  readonly standing: Standing;
+}
+
+/** Works on a run until it ends, parks, fails or is lost. Whatever comes of it is in its ledger: it never rejects. */
+export async function execute(
+  host: Host,
+  means: Means,
+  registered: Registered,
+  { claimed, entries, standing }: Work,
+  sessions: Set<Session>,
+): Promise<void> {
+  const { lease } = claimed;
+  const { maxSteps, timeoutMs } = registered;
+  const session = outside(() => new Session(lease.runId, host.settings, { maxSteps, timeoutMs }));
+  const leave = host.attend(lease, session);
+  sessions.add(session);
+  try {
+    session.open(entries, { means, lease, standing });
+    const failing = (error: unknown): Failing | undefined => undefined;
+    const work = () => session.root.enter(async () => await registered.handler(inputOf(session), contextOf(session)));
+    await finish(session, work, host.settings.redactor, { failing });
+  } catch (error) {
+    // A ledger that cannot be read is not worked on: that is said, and the run is a dead letter.
+    if (!session.stopError && session.run.takeover?.epoch !== lease.epoch) await refuse(means, lease, error);
+    session.stop(error);
+  } finally {
+    sessions.delete(session);
+    leave();
+  }
+}
+
+function inputOf({ run }: Session): unknown {
+  return run.input === undefined ? undefined : decode(run.input);
+}
+
+function contextOf({ runId, run }: Session): AgentContext {
+  const succeeded = [...run.ended.values()].filter(({ status }) => status === "succeeded");
+  const outputs = succeeded.map(({ name, value }) => [name, value === undefined ? undefined : decode(value)]);
+  return { runId, outputs: Object.fromEntries(outputs) };
+}
+
+async function refuse({ db }: Means, lease: Lease, error: unknown): Promise<void> {
+  const value = encodeError(error);
+  const fact = { kind: "outcome", status: "failed", kept: true, value } as const;
+  await append(db, [{ lease, number: 1, facts: [fact], ends: "failed" }]).catch(() => {});
+}

@@ -1,0 +1,87 @@
+import { HoldfastError } from "../errors.ts";
+import type { LedgerEntry, TailOptions } from "../read-ledger.ts";
+import type { Session } from "../session.ts";
+import type { Means } from "../session.ts";
+import type { RunSettings } from "../settings.ts";
+import type { Database } from "../store/database.ts";
+import type { Lease } from "../store/ledger.ts";
+import { type Agent, type AgentOptions, type Handler, makeAgent, type Registered } from "./agent.ts";
+import { Handle } from "./handle.ts";
+import { Notifier } from "./notifier.ts";
+import { Results } from "./results.ts";
+import { type StartOptions, startRun } from "./start.ts";
+import { Worker, type WorkerOptions } from "./worker.ts";
+
+/** What the fleet needs of the Holdfast that it belongs to. */
+export interface Host {
+  readonly settings: RunSettings;
+  readonly graceSeconds: number;
+  /** So many runs may be queued; undefined: any number. */
+  readonly queueLimit: number | undefined;
+  db(): Promise<Database>;
+  /** The database, and a heart that beats. */
+  means(): Promise<Means>;
+  /** A claim is under way: what is leased here and not worked on may be its answer. Gives back what ends that. */
+  claiming(): () => void;
+  /** This process works on the run until what is given back is called. */
+  attend(lease: Lease, session: Session): () => void;
+  /** Somebody told a run something. */
+  look(): void;
+  entries(id: string): Promise<LedgerEntry[]>;
+  tail(id: string, options?: TailOptions): AsyncGenerator<LedgerEntry>;
+}
+
+/** What belongs to runs that any worker may pick up: the agents of this process, its workers, and how runs are started. */
+export class Fleet {
+  readonly host: Host;
+  readonly results: Results;
+  readonly #agents = new Map<string, Registered>();
+  readonly #workers = new Set<Worker>();
+  #notifier: Notifier | undefined;
+
+  constructor(host: Host) {
+    this.host = host;
+    this.results = new Results(() => host.db());
+  }
+
+  get agents(): ReadonlyMap<string, Registered> {
+    return this.#agents;
+  }
+
+  agent<Raw, Input, Output>(
+    name: string,
+    handler: Handler<Input, Output>,
+    options: AgentOptions<Raw, Input>,
+  ): Agent<Raw, Output> {
+    const { agent, registered } = makeAgent(name, handler, options);
+    if (this.#agents.has(name)) {
+      const why = "is registered already in this process: give each agent a name of its own";
+      throw new HoldfastError("INVALID_ARGUMENT", { argument: `agent("${name}")`, why });
+    }
+    this.#agents.set(name, registered);
+    return agent;
+  }
+
+  async start<Raw, Output>(
+    agent: Agent<Raw, Output>,
+    input: Raw,
+    options: StartOptions = {},
+  ): Promise<Handle<Output>> {
+    return new Handle<Output>(this, await startRun(this, agent, input, options));
+  }
+
+  worker(options: WorkerOptions): Worker {
+    const worker = new Worker(this, options);
+    this.#workers.add(worker);
+    return worker;
+  }
+
+  notifier(db: Database): Notifier {
+    this.#notifier ??= new Notifier(db);
+    return this.#notifier;
+  }
+
+  async stop(graceSeconds: number): Promise<void> {
+    await Promise.all([...this.#workers].map((worker) => worker.stop({ graceSeconds })));
+  }
+}

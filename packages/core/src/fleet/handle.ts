@@ -1,0 +1,38 @@
+import type { LedgerEntry, TailOptions } from "../read-ledger.ts";
+import type { RunStatus } from "../run/status.ts";
+import { mustGetHead } from "../store/runs.ts";
+import type { Fleet } from "./fleet.ts";
+import { valueOf } from "./results.ts";
+
+/** A run of the fleet, wherever it is worked on. */
+export class Handle<Output = unknown> {
+  readonly id: string;
+  readonly #fleet: Fleet;
+
+  constructor(fleet: Fleet, id: string) {
+    this.#fleet = fleet;
+    this.id = id;
+  }
+
+  /**
+   * What its handler returns, once the run has ended. Rejects with what it failed with, CANCELLED, RUN_DEAD, or
+   * COMMAND_NOT_ALLOWED where it was pruned.
+   */
+  async result(): Promise<Output> {
+    return valueOf(await this.#fleet.results.endOf(this.id)) as Output;
+  }
+
+  /** Throws RUN_NOT_FOUND. */
+  async status(): Promise<RunStatus> {
+    return (await mustGetHead(await this.#fleet.host.db(), this.id)).status;
+  }
+
+  entries(): Promise<LedgerEntry[]> {
+    return this.#fleet.host.entries(this.id);
+  }
+
+  /** The entries of the run as they are written, until its last. */
+  tail(options: TailOptions = {}): AsyncGenerator<LedgerEntry> {
+    return this.#fleet.host.tail(this.id, options);
+  }
+}

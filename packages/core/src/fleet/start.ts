@@ -1,0 +1,115 @@
+import { randomUUID } from "node:crypto";
+import { encode } from "../codec.ts";
+import { HoldfastError } from "../errors.ts";
+import { digestOf } from "../json.ts";
+import { currentScope } from "../scope.ts";
+import type { Database } from "../store/database.ts";
+import { findByKey, type Queued, queue } from "../store/queue.ts";
+import type { Agent } from "./agent.ts";
+import type { Fleet } from "./fleet.ts";
+
+export interface StartOptions {
+  /** The same key again, with the same input, is the same run; with another input it is RUN_EXISTS_DIFFERENT. */
+  readonly key?: string;
+  /** Not before this. Default: as soon as a worker is free. */
+  readonly runAt?: Date;
+  /** The highest goes first. From -1,000,000 to 1,000,000. Default 0. */
+  readonly priority?: number;
+  readonly tags?: readonly string[];
+  /** Crashes in a row without a new observation, after which the run is dead. Default 5. */
+  readonly maxAttempts?: number;
+  /** Only workers with the agent's version at hand work on it, and not the newest there is. Default false. */
+  readonly pin?: boolean;
+}
+
+const OPTIONS = ["key", "runAt", "priority", "tags", "maxAttempts", "pin"];
+const DEFAULT_MOST_CRASHES = 5;
+const FARTHEST_PRIORITY = 1_000_000;
+const LONGEST_KEY = 512;
+
+/** Starts a run once a key. Gives back its id. Throws RUN_EXISTS_DIFFERENT, QUEUE_FULL, INVALID_ARGUMENT. */
+export async function startRun<Raw>(
+  fleet: Fleet,
+  agent: Agent<Raw>,
+  input: Raw,
+  options: StartOptions,
+): Promise<string> {
+  checkOptions(options);
+  const queued = await queuedOf(fleet, agent, await agent.check(input), options);
+  const db = await fleet.host.db();
+  const runId = await queueOnce(db, queued);
+  fleet.notifier(db).tell("queued");
+  return runId;
+}
+
+/** A run as it is queued, of an input that was checked. */
+export async function queuedOf(
+  fleet: Fleet,
+  agent: Pick<Agent, "name" | "version">,
+  input: unknown,
+  { key, runAt, priority = 0, tags, maxAttempts = DEFAULT_MOST_CRASHES, pin = false }: StartOptions,
+): Promise<Queued> {
+  const { redactor } = fleet.host.settings;
+  const kept = input === undefined ? undefined : redactor.apply("input", input);
+  return {
+    runId: randomUUID(),
+    start: {
+      kind: "start",
+      agent: agent.name,
+      version: agent.version,
+      inline: false,
+      tags,
+      key,
+      parent: currentScope()?.runId,
+      value: kept === undefined ? undefined : encode(kept),
+    },
+    inputDigest: digestOf(kept),
+    pinnedTo: pin ? pinned(agent) : "",
+    priority,
+    runAt,
+    waits: false,
+    mostCrashes: maxAttempts,
+    queueLimit: fleet.host.queueLimit,
+  };
+}
+
+/** Queues the run, or finds the one that was queued with its key. */
+export async function queueOnce(db: Database, queued: Queued): Promise<string> {
+  const { agent, key } = queued.start;
+  // What was there when the run was refused may have been deleted by the time that it is looked for.
+  for (;;) {
+    if ((await queue(db, queued)) !== undefined) return queued.runId;
+    const found = key === undefined ? undefined : await findByKey(db, agent, key);
+    if (found) {
+      if (found.inputDigest === queued.inputDigest) return found.runId;
+      throw new HoldfastError("RUN_EXISTS_DIFFERENT", { runId: found.runId, differs: "input" });
+    }
+    if (queued.queueLimit !== undefined) throw new HoldfastError("QUEUE_FULL", { limit: queued.queueLimit });
+  }
+}
+
+function pinned({ name, version }: Pick<Agent, "name" | "version">): string {
+  if (version !== undefined) return version;
+  const why = `pins a run to the version of ${name}, which has none`;
+  throw new HoldfastError("INVALID_ARGUMENT", { argument: "pin", why });
+}
+
+export function checkOptions(options: StartOptions, more: readonly string[] = []): void {
+  const refuse = (argument: string, why: string) =>
+    new HoldfastError("INVALID_ARGUMENT", { argument, why });
+  const unknown = Object.keys(options).find((option) => !OPTIONS.includes(option) && !more.includes(option));
+  if (unknown) throw refuse(unknown, `is no option; there are ${[...OPTIONS, ...more].join(", ")}`);
+  const { key, runAt, priority = 0, maxAttempts = 1 } = options;
+  if (key !== undefined && (typeof key !== "string" || key === "" || key.length > LONGEST_KEY)) {
+    throw refuse("key", `must be a string of 1 to ${LONGEST_KEY} characters`);
+  }
+  if (runAt !== undefined && !(runAt instanceof Date && Number.isFinite(runAt.getTime()))) {
+    throw refuse("runAt", "must be a Date");
+  }
+  if (!Number.isInteger(priority) || Math.abs(priority) > FARTHEST_PRIORITY) {
+    throw refuse("priority", `must be a whole number from -${FARTHEST_PRIORITY} to ${FARTHEST_PRIORITY}`);
+  }
+  if (!Number.isInteger(maxAttempts) || maxAttempts < 1) {
+    throw refuse("maxAttempts", "must be a whole number from 1 on");
+  }
+}
