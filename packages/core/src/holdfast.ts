@@ -31,6 +31,7 @@ import type { RunStatus } from "./run/status.ts";
 import { diffRuns, type RunDiff } from "./run-diff.ts";
 import { type RunList, runsOn } from "./run-list.ts";
 import { currentScope } from "./scope.ts";
+import { type Means, Session } from "./session.ts";
 import {
   checkTools,
   type PolicyOptions,
@@ -38,7 +39,6 @@ import {
   type RunSettings,
   type ToolSettings,
 } from "./settings.ts";
-import { type Means, Session } from "./session.ts";
 import type { Database } from "./store/database.ts";
 import { giveBack, noticeDead } from "./store/lease.ts";
 import { checkSchema, migrate, type PackageMigrations } from "./store/migrate.ts";

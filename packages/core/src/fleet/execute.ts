@@ -32,7 +32,8 @@ export async function execute(
   try {
     session.open(entries, { means, lease, standing });
     const failing = (error: unknown): Failing | undefined => undefined;
-    const work = () => session.root.enter(async () => await registered.handler(inputOf(session), contextOf(session)));
+    const work = () =>
+      session.root.enter(async () => await registered.handler(inputOf(session), contextOf(session)));
     await finish(session, work, host.settings.redactor, { failing });
   } catch (error) {
     // A ledger that cannot be read is not worked on: that is said, and the run is a dead letter.

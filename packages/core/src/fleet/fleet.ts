@@ -1,7 +1,6 @@
 import { HoldfastError } from "../errors.ts";
 import type { LedgerEntry, TailOptions } from "../read-ledger.ts";
-import type { Session } from "../session.ts";
-import type { Means } from "../session.ts";
+import type { Means, Session } from "../session.ts";
 import type { RunSettings } from "../settings.ts";
 import type { Database } from "../store/database.ts";
 import type { Lease } from "../store/ledger.ts";

@@ -95,8 +95,7 @@ function pinned({ name, version }: Pick<Agent, "name" | "version">): string {
 }
 
 export function checkOptions(options: StartOptions, more: readonly string[] = []): void {
-  const refuse = (argument: string, why: string) =>
-    new HoldfastError("INVALID_ARGUMENT", { argument, why });
+  const refuse = (argument: string, why: string) => new HoldfastError("INVALID_ARGUMENT", { argument, why });
   const unknown = Object.keys(options).find((option) => !OPTIONS.includes(option) && !more.includes(option));
   if (unknown) throw refuse(unknown, `is no option; there are ${[...OPTIONS, ...more].join(", ")}`);
   const { key, runAt, priority = 0, maxAttempts = 1 } = options;

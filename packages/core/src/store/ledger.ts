@@ -218,9 +218,7 @@ export async function readEntriesOf(
   const { rows } = await db.query<EntryRow & { run: string }>(READ_SHORT, [[...short.keys()]]);
   for (const { run, ...row } of rows) entries.get(run)?.push(entryOf(short.get(run) ?? "", row));
   const long = runs.filter(({ seq }) => seq > SHORT);
-  await Promise.all(
-    long.map(async ({ lease }) => void entries.set(lease.run, await readEntries(db, lease))),
-  );
+  await Promise.all(long.map(async ({ lease }) => void entries.set(lease.run, await readEntries(db, lease))));
   return entries;
 }
 

@@ -6,8 +6,7 @@ import { newId } from "../store.ts";
 
 const { open, sql } = useHoldfast();
 
-const count = async (key: string) =>
-  (await sql("select from holdfast.runs where key = $1", [key])).length;
+const count = async (key: string) => (await sql("select from holdfast.runs where key = $1", [key])).length;
 
 test("a run that is started is queued, with its input and what it was started with", async () => {
   const holdfast = await open();
@@ -70,13 +69,17 @@ test("an input is checked, and made what the schema makes of it, before anything
 
 test("a queue that is full takes no more, however many start at once, but finds what it has", async () => {
   const holdfast = await open({ queueLimit: 3 });
-  await sql("update holdfast.runs set status = 'cancelled', waiting_on = null, finished_at = now() where status = 'queued'");
+  await sql(
+    "update holdfast.runs set status = 'cancelled', waiting_on = null, finished_at = now() where status = 'queued'",
+  );
   const agent = holdfast.agent("greet", () => {});
   const started = await Promise.all(
     Array.from({ length: 12 }, (_, i) => outcomeOf(holdfast.start(agent, undefined, { key: `full-${i}` }))),
   );
   expect(started.filter((outcome) => outcome === "QUEUE_FULL")).toHaveLength(9);
-  const [{ key } = { key: "" }] = await sql<{ key: string }>("select key from holdfast.runs where status = 'queued'");
+  const [{ key } = { key: "" }] = await sql<{ key: string }>(
+    "select key from holdfast.runs where status = 'queued'",
+  );
   expect(await outcomeOf(holdfast.start(agent, undefined, { key }))).toHaveProperty("id");
 });
 

@@ -29,7 +29,10 @@ test("all that is queued is drained, and each run done once", async () => {
   const { calls, does } = counter();
   const agent = holdfast.agent("count", (i: number) => once(`do ${i}`, does(`${i}`, i)));
   const runs = await Promise.all(Array.from({ length: 60 }, (_, i) => holdfast.start(agent, i)));
-  await Promise.all([working(holdfast, { concurrency: 7 }), working(await another("count", does), { concurrency: 7 })]);
+  await Promise.all([
+    working(holdfast, { concurrency: 7 }),
+    working(await another("count", does), { concurrency: 7 }),
+  ]);
   expect(await Promise.all(runs.map((run) => run.result()))).toEqual(runs.map((_, i) => i));
   expect(new Set(calls).size).toBe(60);
   expect(calls).toHaveLength(60);
@@ -54,7 +57,10 @@ test("what a handler throws is what its run fails with", async () => {
 
 test("a value that is no data fails the run: nobody else could read it", async () => {
   const holdfast = await open();
-  const run = await holdfast.start(holdfast.agent("fail", () => () => {}), undefined);
+  const run = await holdfast.start(
+    holdfast.agent("fail", () => () => {}),
+    undefined,
+  );
   await working(holdfast);
   expect(await outcomeOf(run.result())).toBe("NOT_SERIALIZABLE");
 });
@@ -62,7 +68,10 @@ test("a value that is no data fails the run: nobody else could read it", async (
 test("runs of agents that a worker does not have are left to those who do", async () => {
   const [one, other] = [await open(), await open()];
   const theirs = await one.start(one.agent("theirs", forever<string>), undefined);
-  const mine = await one.start(one.agent("mine", () => "mine"), undefined);
+  const mine = await one.start(
+    one.agent("mine", () => "mine"),
+    undefined,
+  );
   await working(one, { agents: ["mine"] });
   expect(await mine.result()).toBe("mine");
   expect(await theirs.status()).toBe("queued");
@@ -94,7 +103,9 @@ test("a worker that stops hands its runs back at once, and another goes on where
   expect(await run.result()).toBe("done");
   expect(calls).toEqual(["first", "second"]);
   expect((await one.runs.get(run.id)).attempts).toEqual({ crashes: 0, retries: 0, resumes: 0 });
-  expect((await run.entries()).map((entry) => ("after" in entry ? entry.after : entry.kind))).toContain("handover");
+  expect((await run.entries()).map((entry) => ("after" in entry ? entry.after : entry.kind))).toContain(
+    "handover",
+  );
 });
 
 test("runs of a worker whose time is over go on elsewhere, and it is fenced", async () => {
@@ -114,7 +125,9 @@ test("runs of a worker whose time is over go on elsewhere, and it is fenced", as
   await working(other);
   expect(await run.result()).toBe("by the second");
   freed.resolve();
-  await eventually(async () => (await sql("select from holdfast.runs where leased_by is not null")).length === 0);
+  await eventually(
+    async () => (await sql("select from holdfast.runs where leased_by is not null")).length === 0,
+  );
   expect(calls).toEqual(["in time"]);
   expect((await one.runs.get(run.id)).attempts).toMatchObject({ crashes: 1 });
 });
@@ -156,7 +169,10 @@ test("an inline run is nobody's but its caller's", async () => {
   const holdfast = await open();
   holdfast.agent("mixed", () => "by a worker");
   await working(holdfast);
-  const fleet = await holdfast.start({ name: "mixed", version: undefined, check: async (raw) => raw }, undefined);
+  const fleet = await holdfast.start(
+    { name: "mixed", version: undefined, check: async (raw) => raw },
+    undefined,
+  );
   expect(await holdfast.run("inline-mixed", () => "by its caller", { agent: "mixed" })).toBe("by its caller");
   expect(await fleet.result()).toBe("by a worker");
   expect(await outcomeOf(holdfast.run(fleet.id, () => "by a caller"))).toBe("by a worker");
