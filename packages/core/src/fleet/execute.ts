@@ -31,7 +31,7 @@ export async function execute(
   sessions.add(session);
   try {
     session.open(entries, { means, lease, standing });
-    const failing = (error: unknown): Failing | undefined => undefined;
+    const failing = (): Failing | undefined => undefined;
     const work = () =>
       session.root.enter(async () => await registered.handler(inputOf(session), contextOf(session)));
     await finish(session, work, host.settings.redactor, { failing });

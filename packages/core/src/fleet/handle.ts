@@ -2,7 +2,7 @@ import type { LedgerEntry, TailOptions } from "../read-ledger.ts";
 import type { RunStatus } from "../run/status.ts";
 import { mustGetHead } from "../store/runs.ts";
 import type { Fleet } from "./fleet.ts";
-import { valueOf } from "./results.ts";
+import { resultOf } from "./results.ts";
 
 /** A run of the fleet, wherever it is worked on. */
 export class Handle<Output = unknown> {
@@ -19,7 +19,7 @@ export class Handle<Output = unknown> {
    * COMMAND_NOT_ALLOWED where it was pruned.
    */
   async result(): Promise<Output> {
-    return valueOf(await this.#fleet.results.endOf(this.id)) as Output;
+    return resultOf(await this.#fleet.results.endOf(this.id)) as Output;
   }
 
   /** Throws RUN_NOT_FOUND. */

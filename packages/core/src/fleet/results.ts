@@ -63,7 +63,7 @@ export class Results {
 }
 
 /** What a run has returned. Throws what it failed with, CANCELLED, RUN_DEAD, COMMAND_NOT_ALLOWED for one that was pruned. */
-export function valueOf({ runId, status, pruned, reason, value }: End): unknown {
+export function resultOf({ runId, status, pruned, reason, value }: End): unknown {
   if (pruned) {
     const why = "it has ended and was pruned: its value is gone";
     throw new HoldfastError("COMMAND_NOT_ALLOWED", { runId, command: "read the result of", why });
