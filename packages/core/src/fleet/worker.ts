@@ -20,6 +20,8 @@ export interface WorkerOptions {
   readonly fleetConcurrency?: number;
 }
 
+const OPTIONS = ["agents", "concurrency", "fleetConcurrency"];
+
 /** How often a worker looks around that nobody wakes: for runs, for those whose time has come, and for dead workers. */
 const LOOK_MS = 200;
 /** How long a worker rests whose database is away. */
@@ -49,11 +51,11 @@ export class Worker {
   constructor(fleet: Fleet, options: WorkerOptions = {}) {
     this.#fleet = fleet;
     this.#options = options;
-    const { concurrency = 1, fleetConcurrency = 1, agents, ...more } = options;
+    const { concurrency = 1, fleetConcurrency = 1 } = options;
     const refuse = (argument: string, why: string) =>
       new HoldfastError("INVALID_ARGUMENT", { argument, why });
-    const [unknown] = Object.keys(more);
-    if (unknown) throw refuse(unknown, "is no option; there are agents, concurrency, fleetConcurrency");
+    const unknown = Object.keys(options).find((option) => !OPTIONS.includes(option));
+    if (unknown) throw refuse(unknown, `is no option; there are ${OPTIONS.join(", ")}`);
     for (const [argument, value] of Object.entries({ concurrency, fleetConcurrency })) {
       if (!Number.isInteger(value) || value < 1) throw refuse(argument, "must be a whole number from 1 on");
     }
