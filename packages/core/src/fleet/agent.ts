@@ -1,6 +1,6 @@
-import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { HoldfastError } from "../errors.ts";
 import { type Retry, whyNoRetry } from "../retry.ts";
+import { type StandardSchema, validate } from "../schema.ts";
 
 /** What a handler is told beside its input. */
 export interface AgentContext {
@@ -11,6 +11,11 @@ export interface AgentContext {
 
 export type Handler<Input, Output> = (input: Input, context: AgentContext) => Output | PromiseLike<Output>;
 
+/** A schema that also says what it takes, where that is not what it gives: a default, a transform. */
+export type InputSchema<Raw, Input> = StandardSchema<Input> & {
+  readonly "~standard": { readonly types?: { readonly input: Raw } | undefined };
+};
+
 export interface AgentOptions<Raw, Input> {
   /**
    * Of this code. A run goes on with the newest version that a living worker has, unless it was pinned. Versions are
@@ -18,7 +23,7 @@ export interface AgentOptions<Raw, Input> {
    */
   readonly version?: string;
   /** What its input must be: any Standard Schema (zod, valibot, arktype). Checked when a run is started. */
-  readonly input?: StandardSchemaV1<Raw, Input>;
+  readonly input?: InputSchema<Raw, Input>;
   /** How many of its runs may be under way at once, over all workers of the database. Default: no limit. */
   readonly concurrency?: number;
   /** Tries after its work has failed. Default: none. The time until the next one is kept in the database. */
@@ -83,7 +88,7 @@ export function makeAgent<Raw, Input, Output>(
   const agent: Agent<Raw, Output> = {
     name,
     version,
-    check: (raw) => (input ? validate(`The input of ${name}`, input, raw) : Promise.resolve(raw)),
+    check: (raw) => (input ? validInput(name, input, raw) : Promise.resolve(raw)),
   };
   // What a handler is given is what its schema, or its caller's type, says: the record holds nothing else.
   const registered = {
@@ -97,20 +102,11 @@ export function makeAgent<Raw, Input, Output>(
   return { agent, registered };
 }
 
-async function validate<Raw, Value>(
-  argument: string,
-  schema: StandardSchemaV1<Raw, Value>,
-  raw: Raw,
-): Promise<Value> {
-  const result = await schema["~standard"].validate(raw);
-  if (!result.issues) return result.value;
-  const why = result.issues
-    .map(({ path = [], message }) => {
-      const at = path.map((part) => String(typeof part === "object" ? part.key : part)).join(".");
-      return at ? `${at}: ${message}` : message;
-    })
-    .join("; ");
-  throw new HoldfastError("INVALID_ARGUMENT", { argument, why: `does not fit its schema: ${why}` });
+async function validInput(name: string, schema: StandardSchema, raw: unknown): Promise<unknown> {
+  const validated = await validate(schema, raw);
+  if (validated.ok) return validated.value;
+  const why = `does not fit its schema: ${validated.why}`;
+  throw new HoldfastError("INVALID_ARGUMENT", { argument: `The input of ${name}`, why });
 }
 
 /** Which of two versions is newer: above 0 the first, below 0 the second. None is older than any. */

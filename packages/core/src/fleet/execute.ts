@@ -7,7 +7,7 @@ import { type Means, Session } from "../session.ts";
 import { append, type Lease } from "../store/ledger.ts";
 import type { Claimed } from "../store/queue.ts";
 import type { AgentContext, Registered } from "./agent.ts";
-import type { Host } from "./fleet.ts";
+import type { Host } from "./host.ts";
 
 /** A run that was claimed, with its ledger. */
 export interface Work {

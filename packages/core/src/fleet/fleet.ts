@@ -1,37 +1,15 @@
 import { HoldfastError } from "../errors.ts";
-import type { LedgerEntry, TailOptions } from "../read-ledger.ts";
-import type { Means, Session } from "../session.ts";
-import type { RunSettings } from "../settings.ts";
 import type { Database } from "../store/database.ts";
-import type { Lease } from "../store/ledger.ts";
 import { type Agent, type AgentOptions, type Handler, makeAgent, type Registered } from "./agent.ts";
 import { Handle } from "./handle.ts";
+import type { Host, Shared } from "./host.ts";
 import { Notifier } from "./notifier.ts";
 import { Results } from "./results.ts";
 import { type StartOptions, startRun } from "./start.ts";
 import { Worker, type WorkerOptions } from "./worker.ts";
 
-/** What the fleet needs of the Holdfast that it belongs to. */
-export interface Host {
-  readonly settings: RunSettings;
-  readonly graceSeconds: number;
-  /** So many runs may be queued; undefined: any number. */
-  readonly queueLimit: number | undefined;
-  db(): Promise<Database>;
-  /** The database, and a heart that beats. */
-  means(): Promise<Means>;
-  /** A claim is under way: what is leased here and not worked on may be its answer. Gives back what ends that. */
-  claiming(): () => void;
-  /** This process works on the run until what is given back is called. */
-  attend(lease: Lease, session: Session): () => void;
-  /** Somebody told a run something. */
-  look(): void;
-  entries(id: string): Promise<LedgerEntry[]>;
-  tail(id: string, options?: TailOptions): AsyncGenerator<LedgerEntry>;
-}
-
 /** What belongs to runs that any worker may pick up: the agents of this process, its workers, and how runs are started. */
-export class Fleet {
+export class Fleet implements Shared {
   readonly host: Host;
   readonly results: Results;
   readonly #agents = new Map<string, Registered>();

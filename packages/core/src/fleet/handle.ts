@@ -1,15 +1,15 @@
 import type { LedgerEntry, TailOptions } from "../read-ledger.ts";
 import type { RunStatus } from "../run/status.ts";
 import { mustGetHead } from "../store/runs.ts";
-import type { Fleet } from "./fleet.ts";
+import type { Shared } from "./host.ts";
 import { resultOf } from "./results.ts";
 
 /** A run of the fleet, wherever it is worked on. */
 export class Handle<Output = unknown> {
   readonly id: string;
-  readonly #fleet: Fleet;
+  readonly #fleet: Shared;
 
-  constructor(fleet: Fleet, id: string) {
+  constructor(fleet: Shared, id: string) {
     this.#fleet = fleet;
     this.id = id;
   }

@@ -6,7 +6,7 @@ import { currentScope } from "../scope.ts";
 import type { Database } from "../store/database.ts";
 import { findByKey, type Queued, queue } from "../store/queue.ts";
 import type { Agent } from "./agent.ts";
-import type { Fleet } from "./fleet.ts";
+import type { Shared } from "./host.ts";
 
 export interface StartOptions {
   /** The same key again, with the same input, is the same run; with another input it is RUN_EXISTS_DIFFERENT. */
@@ -29,7 +29,7 @@ const LONGEST_KEY = 512;
 
 /** Starts a run once a key. Gives back its id. Throws RUN_EXISTS_DIFFERENT, QUEUE_FULL, INVALID_ARGUMENT. */
 export async function startRun<Raw>(
-  fleet: Fleet,
+  fleet: Shared,
   agent: Agent<Raw>,
   input: Raw,
   options: StartOptions,
@@ -44,7 +44,7 @@ export async function startRun<Raw>(
 
 /** A run as it is queued, of an input that was checked. */
 export async function queuedOf(
-  fleet: Fleet,
+  fleet: Shared,
   agent: Pick<Agent, "name" | "version">,
   input: unknown,
   { key, runAt, priority = 0, tags, maxAttempts = DEFAULT_MOST_CRASHES, pin = false }: StartOptions,

@@ -8,7 +8,7 @@ import { type Claimed, claim, type Line, MOST_CLAIMED, wakeDue } from "../store/
 import { lookAround, registerAgents, type Sight } from "../store/watch.ts";
 import { compareVersions, type Registered } from "./agent.ts";
 import { execute } from "./execute.ts";
-import type { Fleet } from "./fleet.ts";
+import type { Shared } from "./host.ts";
 import { Listener } from "./listener.ts";
 
 export interface WorkerOptions {
@@ -29,7 +29,7 @@ const AWAY_MS = 1_000;
 
 /** Works on the runs of its agents, whoever started them: claims them, and carries each to its end, or as far as it goes. */
 export class Worker {
-  readonly #fleet: Fleet;
+  readonly #fleet: Shared;
   readonly #options: WorkerOptions;
   readonly #sessions = new Set<Session>();
   readonly #works = new Set<Promise<void>>();
@@ -48,7 +48,7 @@ export class Worker {
   #wake = () => {};
   #woken = false;
 
-  constructor(fleet: Fleet, options: WorkerOptions = {}) {
+  constructor(fleet: Shared, options: WorkerOptions = {}) {
     this.#fleet = fleet;
     this.#options = options;
     const { concurrency = 1, fleetConcurrency = 1 } = options;
