@@ -1,5 +1,18 @@
 import { fileURLToPath } from "node:url";
-import { defineConfig } from "vitest/config";
+import { defineConfig, type Plugin } from "vitest/config";
+
+/** The oldest LangGraph that is supported, for what the tests and the source of its adapter import. */
+const oldestLangGraph: Plugin = {
+  name: "oldest-langgraph",
+  enforce: "pre",
+  resolveId(id, importer, options) {
+    if (!/^(@langchain\/|langchain(\/|$))/.test(id) || importer?.includes("node_modules")) return null;
+    const oldest = fileURLToPath(
+      new URL("./packages/adapter-langgraph/test/oldest/package.json", import.meta.url),
+    );
+    return this.resolve(id, oldest, { ...options, skipSelf: true });
+  },
+};
 
 // Packages are tested from source: this export condition leads to src/index.ts, with no build in between.
 const source = "@holdfast/source";
@@ -44,6 +57,16 @@ export default defineConfig({
           name: "langgraph",
           root: "./packages/adapter-langgraph",
           include: tests,
+          globalSetup: database,
+        },
+      },
+      {
+        extends: true,
+        plugins: [oldestLangGraph],
+        test: {
+          name: "langgraph-oldest",
+          root: "./packages/adapter-langgraph",
+          include: ["test/{saver,fence,validation}.test.ts"],
           globalSetup: database,
         },
       },

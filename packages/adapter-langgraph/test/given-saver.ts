@@ -36,9 +36,11 @@ export function useSaver(): GivenSaver {
   };
   beforeAll(async () => {
     const fresh = await freshDatabase();
+    const pool = new pg.Pool({ connectionString: fresh.url });
+    pool.on("error", () => {}); // sockets may outlive pool.end() by a moment, and the database goes then
     made = {
       ...fresh,
-      pool: new pg.Pool({ connectionString: fresh.url }),
+      pool,
       saver: new HoldfastSaver(fresh.url),
     };
     await made.saver.setup();
@@ -71,6 +73,7 @@ export function useSaver(): GivenSaver {
     sql: async (text, values) => (await given().pool.query(text, values)).rows,
     session: async () => {
       const session = new pg.Client({ connectionString: given().url });
+      session.on("error", () => {});
       sessions.push(session);
       await session.connect();
       return session;

@@ -117,9 +117,12 @@ describe("what is kept", () => {
   test("what finished beside a node that failed is not run again", async () => {
     let runs = 0;
     let fails = true;
+    const isKept = async () =>
+      (await sql("select from holdfast.checkpoint_writes where value like '%good 1%'")).length > 0;
     const app = new StateGraph(Log)
       .addNode("good", () => ({ log: [`good ${++runs}`] }))
-      .addNode("bad", () => {
+      .addNode("bad", async () => {
+        await eventually(isKept);
         if (fails) throw new Error("not yet");
         return { log: ["bad"] };
       })

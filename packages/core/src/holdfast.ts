@@ -41,7 +41,7 @@ import {
 } from "./settings.ts";
 import type { Database } from "./store/database.ts";
 import { giveBack, noticeDead } from "./store/lease.ts";
-import { checkSchema, migrate, type PackageMigrations } from "./store/migrate.ts";
+import { checkSchema, type Migration, migrate, type PackageMigrations } from "./store/migrate.ts";
 import { expireQuestions } from "./store/questions.ts";
 import { pruneRuns } from "./store/retention.ts";
 import { type Trace, traceRun, type Work } from "./trace/trace.ts";
@@ -159,6 +159,8 @@ export class Holdfast {
   /** Runs that this process is asking for right now. */
   #creating = 0;
   #means: Promise<{ db: Database; appender: Appender }> | undefined;
+  /** Tables of packages that are there, by their migrations. */
+  readonly #tables = new Map<readonly Migration[], Promise<void>>();
   #heart: Heart | undefined;
   #db: Database | undefined;
   #strays: ReadonlySet<string> = new Set();
@@ -393,11 +395,17 @@ export class Holdfast {
 
   /**
    * For packages that keep tables of their own beside the ledger: the database, with these tables brought up to date, or
-   * only checked where `migrate` is false. Throws what `openHoldfast` throws.
+   * only checked where `migrate` is false: once, however often it is asked for. Throws what `openHoldfast` throws.
    */
   async tables(of: PackageMigrations): Promise<TablesDatabase> {
     const { db } = await this.opened();
-    await (this.#options.migrate === false ? checkSchema(db, of) : migrate(db, of));
+    let made = this.#tables.get(of.migrations);
+    if (!made) {
+      made = this.#options.migrate === false ? checkSchema(db, of) : migrate(db, of);
+      this.#tables.set(of.migrations, made);
+      made.catch(() => this.#tables.delete(of.migrations)); // the next one tries again
+    }
+    await made;
     return db;
   }
 

@@ -62,7 +62,6 @@ export class HoldfastSaver extends BaseCheckpointSaver {
   readonly #holdfast: Holdfast;
   readonly #isOwn: boolean;
   readonly #seen = new Seen();
-  #tables: Promise<TablesDatabase> | undefined;
 
   /**
    * On the database of a Holdfast, by default of the one that programs share which open none, or on a database of its
@@ -235,14 +234,8 @@ export class HoldfastSaver extends BaseCheckpointSaver {
     return Object.fromEntries(await Promise.all(histories));
   }
 
-  async #database(): Promise<TablesDatabase> {
-    this.#tables ??= this.#holdfast.tables({ package: "@holdfast/langgraph", migrations });
-    try {
-      return await this.#tables;
-    } catch (error) {
-      this.#tables = undefined; // the next one tries again
-      throw error;
-    }
+  #database(): Promise<TablesDatabase> {
+    return this.#holdfast.tables({ package: "@holdfast/langgraph", migrations });
   }
 
   /** Writes by what was seen of the thread; where that no longer holds, by what is seen now. */
