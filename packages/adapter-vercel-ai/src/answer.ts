@@ -32,17 +32,43 @@ export function emittedBy(parts: readonly Part[]): EmittedCall[] {
     .map(({ toolCallId, toolName, input }) => ({ id: toolCallId, name: toolName, input }));
 }
 
-/** Tokens, in the ledger's shape: from the counts of V3 and V4, which are objects, or of V2, which are numbers. */
-export function usageOf(usage: unknown): Usage | undefined {
+/**
+ * Tokens, in the ledger's shape: from the counts of V3 and V4, which are objects and of which the total is all there is, or
+ * of V2, which are numbers. In V2, Anthropic's input is without what was cached, and Google's output without reasoning.
+ */
+export function usageOf(answer: Part | Answered | undefined, provider: string): Usage | undefined {
+  const { usage, providerMetadata } = (answer ?? {}) as Answered;
   if (typeof usage !== "object" || usage === null) return undefined;
   const { inputTokens, outputTokens, cachedInputTokens, reasoningTokens } = usage as Record<string, Count>;
-  return {
+  const counted = {
     inputTokens: total(inputTokens),
     cachedInputTokens: detail(inputTokens, "cacheRead") ?? total(cachedInputTokens),
+    cacheWriteTokens: detail(inputTokens, "cacheWrite"),
     outputTokens: total(outputTokens),
     reasoningTokens: detail(outputTokens, "reasoning") ?? total(reasoningTokens),
   };
+  if (typeof inputTokens === "object") return counted;
+  if (provider.startsWith("anthropic")) return withCached(counted, providerMetadata);
+  if (provider.startsWith("google"))
+    return { ...counted, outputTokens: sum(counted.outputTokens, counted.reasoningTokens) };
+  return counted;
 }
+
+/** An answer, or the part that finishes a stream. */
+interface Answered {
+  readonly usage?: unknown;
+  readonly providerMetadata?: unknown;
+}
+
+function withCached(counted: Usage, metadata: unknown): Usage {
+  const { anthropic } = (metadata ?? {}) as { anthropic?: { cacheCreationInputTokens?: number | null } };
+  const cacheWriteTokens = anthropic?.cacheCreationInputTokens ?? undefined;
+  const inputTokens = sum(sum(counted.inputTokens, counted.cachedInputTokens), cacheWriteTokens);
+  return { ...counted, inputTokens, cacheWriteTokens };
+}
+
+const sum = (one: number | undefined, other: number | undefined) =>
+  one === undefined ? one : one + (other ?? 0);
 
 type Count = number | { readonly [detail: string]: number | undefined } | null | undefined;
 

@@ -25,11 +25,17 @@ export function durableMiddleware(): DurableMiddleware {
   const middleware: Middleware = {
     async wrapGenerate({ doGenerate, params, model }) {
       const hold = holdFor(params);
-      return hold ? generate(hold, model, params, doGenerate) : doGenerate();
+      if (!hold) return doGenerate();
+      return generate(hold, model, params, ({ maxOutputTokens }) =>
+        maxOutputTokens === undefined ? doGenerate() : model.doGenerate({ ...params, maxOutputTokens }),
+      );
     },
     async wrapStream({ doStream, params, model }) {
       const hold = holdFor(params);
-      return hold ? stream(hold, model, params, doStream) : doStream();
+      if (!hold) return doStream();
+      return stream(hold, model, params, ({ maxOutputTokens }) =>
+        maxOutputTokens === undefined ? doStream() : model.doStream({ ...params, maxOutputTokens }),
+      );
     },
   };
   // What comes back is what `doGenerate` or `doStream` gave, or its record: of the same type in every major version.

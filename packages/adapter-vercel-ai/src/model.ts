@@ -4,7 +4,7 @@ import type { Hold } from "./hold.ts";
 import type { Generated, LanguageModel, ModelRequest, Streamed } from "./language-model.ts";
 import { MARK, originalOf } from "./mark.ts";
 import { proxyOf } from "./model-proxy.ts";
-import { effectOf, refuseUnheldTools, withoutOwnOptions } from "./request-tools.ts";
+import { effectOf, refuseUnheldTools, thinkingTokens, withoutOwnOptions } from "./request-tools.ts";
 import { unlessStopped } from "./stop.ts";
 import { record, replay } from "./stream.ts";
 import type { Recording } from "./tape.ts";
@@ -39,7 +39,7 @@ export function generate(
   const call: Call<Generated> = {
     ...asked("generate", hold, model, request),
     emits: (answer) => emittedBy(answer.content),
-    usage: (answer) => usageOf(answer.usage),
+    usage: (answer) => usageOf(answer, model.provider),
   };
   const answered = hold.port.step(call, async (live) => complete(await dispatch(live), model.modelId));
   return unlessStopped(hold, answered);
@@ -55,7 +55,7 @@ export function stream(
   const call: Call<Recording> = {
     ...asked("stream", hold, model, request),
     emits: (recording) => emittedBy(recording.parts),
-    usage: (recording) => usageOf(recording.parts.at(-1)?.usage),
+    usage: (recording) => usageOf(recording.parts.at(-1), model.provider),
   };
   return unlessStopped(hold, begin());
 
@@ -109,12 +109,19 @@ function asked(op: "generate" | "stream", hold: Hold, model: LanguageModel, requ
     input,
     effect: effectOf(hold, request),
     signal: request.abortSignal,
+    model: {
+      provider,
+      model: modelId,
+      maxOutputTokens: request.maxOutputTokens as number | undefined,
+      thinkingTokens: thinkingTokens(request),
+    },
   } as const;
 }
 
 /** The request as it goes out. The mark tells durableMiddleware(), further in, that the call is held already. */
-const outgoing = <T>(request: ModelRequest, { signal }: Live<T>): ModelRequest => ({
+const outgoing = <T>(request: ModelRequest, { signal, maxOutputTokens }: Live<T>): ModelRequest => ({
   ...withoutOwnOptions(request),
+  ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
   [MARK]: true,
   abortSignal: signal,
 });

@@ -40,6 +40,9 @@ export function holdOther(model: OtherModel, hold: Hold): OtherModel {
   });
 }
 
+/** What is paid by the tokens of its input. Of anything else a request cannot cap the output. */
+const COUNTED = ["doEmbed", "doRerank"];
+
 /** What is asked is all of the request but what no two executions share. Bytes count by their hash. */
 function ask(
   hold: Hold,
@@ -53,7 +56,11 @@ function ask(
     name: `${provider}/${modelId}`,
     input: { op, provider, modelId, ...asked },
     signal,
-    usage: ({ usage }) => usageOf(usage) && { ...usageOf(usage), ...embeddingTokens(usage) },
+    model: { provider, model: modelId, maxOutputTokens: 0, isPaidByCall: !COUNTED.includes(op) },
+    usage: (answer) => {
+      const counted = usageOf(answer, provider);
+      return counted && { ...counted, ...embeddingTokens(answer.usage) };
+    },
   };
   const answered = hold.port.step(call, async (live) => {
     const answer = await work({ ...asked, headers, abortSignal: live.signal });

@@ -51,3 +51,16 @@ export function withoutOwnOptions(request: ModelRequest): ModelRequest {
   const { holdfast, ...providerOptions } = (request.providerOptions ?? {}) as Record<string, unknown>;
   return holdfast === undefined ? request : { ...request, providerOptions };
 }
+
+/** What the model may put out to think, beyond its output cap: so Anthropic's provider reckons it. */
+export function thinkingTokens({ providerOptions }: ModelRequest): number | undefined {
+  const { anthropic, bedrock } = (providerOptions ?? {}) as Readonly<
+    Record<string, ThinkingOptions | undefined>
+  >;
+  return anthropic?.thinking?.budgetTokens ?? bedrock?.reasoningConfig?.budgetTokens;
+}
+
+interface ThinkingOptions {
+  readonly thinking?: { readonly budgetTokens?: number | undefined } | undefined;
+  readonly reasoningConfig?: { readonly budgetTokens?: number | undefined } | undefined;
+}

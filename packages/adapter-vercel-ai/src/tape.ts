@@ -52,7 +52,7 @@ export class Tape {
     );
     if (!this.#runs) return;
     this.#runs = false;
-    await this.#options.live.fail(error);
+    await this.#options.live.fail(error, { said: this.#parts });
   }
 
   async #grow(part: Part): Promise<void> {

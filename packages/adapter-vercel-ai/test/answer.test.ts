@@ -20,15 +20,26 @@ test.each([
       inputTokens: { total: 109, noCache: 69, cacheRead: 40, cacheWrite: 0 },
       outputTokens: { total: 20, text: 13, reasoning: 7 },
     },
-    { inputTokens: 109, cachedInputTokens: 40, outputTokens: 20, reasoningTokens: 7 },
+    { inputTokens: 109, cachedInputTokens: 40, cacheWriteTokens: 0, outputTokens: 20, reasoningTokens: 7 },
   ],
   ["a provider that counts nothing", { inputTokens: undefined, outputTokens: { total: undefined } }, {}],
 ])("the usage of %s is counted", (_, usage, counted) => {
-  expect(usageOf(usage)).toEqual(counted);
+  expect(usageOf({ usage }, "openai.chat")).toEqual(counted);
+});
+
+test("in V2, what Anthropic cached is added to its input, and what Google thought to its output", () => {
+  const usage = { inputTokens: 10, outputTokens: 20, cachedInputTokens: 40, reasoningTokens: 7 };
+  const providerMetadata = { anthropic: { cacheCreationInputTokens: 5 } };
+  expect(usageOf({ usage, providerMetadata }, "anthropic.messages")).toMatchObject({
+    inputTokens: 55,
+    cacheWriteTokens: 5,
+    outputTokens: 20,
+  });
+  expect(usageOf({ usage }, "google.generative-ai")).toMatchObject({ inputTokens: 10, outputTokens: 27 });
 });
 
 test("usage that is not there is not made up", () => {
-  expect([usageOf(undefined), usageOf(null)]).toEqual([undefined, undefined]);
+  expect([usageOf(undefined, "a"), usageOf({ usage: null }, "a")]).toEqual([undefined, undefined]);
 });
 
 test("only what the provider left out of an answer's metadata is made up", () => {

@@ -9,6 +9,7 @@ import { type Retry, waitMs } from "./retry.ts";
 import type { RunWriter } from "./run-writer.ts";
 import { type Execution, Scope } from "./scope.ts";
 import type { RunSettings } from "./settings.ts";
+import type { Bill } from "./spending.ts";
 import type { Begun, Call, EmittedCall, Live } from "./step/call.ts";
 import { canRepeat } from "./step/plan.ts";
 import type { Transaction } from "./store/database.ts";
@@ -53,6 +54,7 @@ export class Dispatch<T> implements Live<T> {
   readonly #call: Call<T>;
   readonly #located: Located;
   readonly #terms: Terms;
+  readonly #bill: Bill | undefined;
   readonly #mark: { readonly parallel: boolean };
   readonly #close: () => void;
   readonly #again: () => Promise<Begun<T>>;
@@ -70,6 +72,8 @@ export class Dispatch<T> implements Live<T> {
     going: {
       readonly idempotencyKey: string;
       readonly terms: Terms;
+      /** What it is billed by; undefined where nothing is counted. */
+      readonly bill: Bill | undefined;
       /** Whether another call of its row was open meanwhile. */
       readonly mark: { readonly parallel: boolean };
       /** The step is at rest: whoever waits for it may look at the ledger. */
@@ -85,6 +89,7 @@ export class Dispatch<T> implements Live<T> {
     this.#call = call;
     this.#located = located;
     this.#terms = going.terms;
+    this.#bill = going.bill;
     this.#mark = going.mark;
     this.#close = going.close;
     this.#again = going.again;
@@ -101,6 +106,10 @@ export class Dispatch<T> implements Live<T> {
   get input(): unknown {
     const { changed } = this.#cleared;
     return changed ? changed.input : this.#call.input;
+  }
+
+  get maxOutputTokens(): number | undefined {
+    return this.#bill?.maxOutputTokens;
   }
 
   enter<R>(work: () => R): R {
@@ -164,8 +173,12 @@ export class Dispatch<T> implements Live<T> {
     throw error;
   }
 
-  async fail(error: unknown, { aborted = false } = {}): Promise<void> {
+  async fail(
+    error: unknown,
+    { aborted = false, said }: { aborted?: boolean; said?: unknown } = {},
+  ): Promise<void> {
     if (this.#call.kind === "model" || aborted) {
+      this.#settleFailed(error, said);
       // No outcome: a model call's next try takes its place; an aborted effect may have happened, or not.
       const { row } = this.#located;
       row?.taken.delete(row.n);
@@ -187,7 +200,32 @@ export class Dispatch<T> implements Live<T> {
       this.#host.writer.say({ kind: "resolution", step: key, happened: false, by: "holdfast", comment });
       await this.#host.unlessStopped(this.#host.writer.flush());
     }
+    if (this.#terms.effect === undefined && this.#bill?.isHeld) {
+      const why = "the call gave itself up before it was done";
+      this.#host.writer.say({
+        kind: "note",
+        note: "settled",
+        step: key,
+        name: this.#call.name,
+        why,
+        cost: 0,
+      });
+    }
     this.#close();
+  }
+
+  /**
+   * A plain model call that failed has no entry of its own, and its hold has to end. Where the run itself has stopped, its
+   * next owner says so: an entry of this one would wake a run that is parked.
+   */
+  #settleFailed(error: unknown, said: unknown): void {
+    const isPlain = this.#call.kind === "model" && this.#terms.effect === undefined;
+    if (!this.#bill?.isHeld || !isPlain || this.#host.session.signal.aborted) return;
+    const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    const why = this.#host.settings.redactor.apply("error", text);
+    const step = this.#located.key;
+    const cost = this.#bill.settleFailed(error, said);
+    this.#host.writer.say({ kind: "note", note: "settled", step, name: this.#call.name, why, ...cost });
   }
 
   async #observe(
@@ -248,6 +286,7 @@ export class Dispatch<T> implements Live<T> {
       ms: Math.round(performance.now() - this.#started),
       ...(asked ? { request: asked.request } : {}),
       ...(usage ? { usage } : {}),
+      ...this.#bill?.settle(usage, ok),
       ...(asks.length > 0 ? { asks: asks.map(({ id, name, answer }) => ({ id, name, answer })) } : {}),
       ...(this.#mark.parallel ? { parallel: true } : {}),
       ...besideOf(this.#lane),

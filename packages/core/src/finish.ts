@@ -115,7 +115,7 @@ function endOf(session: Session, reason: unknown, fleet: boolean): "cancelled" |
 }
 
 /** What stops a run for good. */
-const ENDS = new Set<string>(["TOO_MANY_STEPS", "TIMED_OUT"]);
+const ENDS = new Set<string>(["TOO_MANY_STEPS", "TIMED_OUT", "BUDGET_EXHAUSTED"]);
 
 /** What a caller can mend and try again. A worker would try the same again: the run is a dead letter until it is mended. */
 const ENDS_IN_THE_FLEET = new Set<string>(["DIVERGED", "DRIFTED", "INVALID_ARGUMENT", "LEDGER_CORRUPT"]);

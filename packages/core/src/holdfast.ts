@@ -1,6 +1,9 @@
 import type pg from "pg";
 import { Appender } from "./appender.ts";
 import { Attention } from "./attention.ts";
+import { type Cap, limitsOf } from "./budget/cap.ts";
+import type { Prices } from "./budget/price.ts";
+import { budgetSettings, type RunBudget } from "./budget/settings.ts";
 import { decode, encode } from "./codec.ts";
 import { type Doubts, doubtsOn } from "./doubts.ts";
 import { secondsOf } from "./duration.ts";
@@ -71,6 +74,10 @@ export interface HoldfastOptions extends PolicyOptions {
   readonly maxOutputBytes?: number;
   /** How many runs may be queued in the whole database when this process starts one. Then QUEUE_FULL. Default: no limit. */
   readonly queueLimit?: number;
+  /** What every run may spend, unless it is started with a budget of its own. */
+  readonly budget?: RunBudget;
+  /** What models cost, by name or glob: over the built-in table. `*` is for models that it does not know. */
+  readonly prices?: Prices;
   /** Calls of held tools and models outside any run: default `pass`, with one warning; `refuse` throws UNHELD_CALL. */
   readonly outsideRun?: OutsideRun;
 }
@@ -84,6 +91,8 @@ export interface RunOptions {
   readonly tags?: readonly string[];
   /** Somebody alive is working on this run: `refuse` with RUN_LEASED (default), or `wait` until that is over. */
   readonly onLeased?: "refuse" | "wait";
+  /** What the run may spend: `usd(1)`. It is recorded when the run begins; from then on only `raiseBudget` changes it. */
+  readonly budget?: Cap;
 }
 
 /** What a package with tables of its own is given of the database. */
@@ -119,6 +128,8 @@ const OPTIONS = new Set<string>([
   "policyMode",
   "policyTimeoutMs",
   "queueLimit",
+  "budget",
+  "prices",
 ] satisfies (keyof HoldfastOptions)[]);
 
 const ENDED: readonly RunStatus[] = ["succeeded", "failed", "cancelled", "dead"];
@@ -191,7 +202,8 @@ export class Holdfast {
     check("maxOutputBytes", maxOutputBytes >= 1024, "must be 1024 or more");
     const redactor = new Redactor(redact, { secrets: secretsIn(process.env) });
     const policy = policySettings(options);
-    this.#settings = { tools, drift, leaseSeconds, redactor, maxOutputBytes, policy };
+    const budget = budgetSettings(options.budget, options.prices);
+    this.#settings = { tools, drift, leaseSeconds, redactor, maxOutputBytes, policy, budget };
     setOutsideRun(this, outsideRun);
     const db = () => this.opened().then(({ db }) => db);
     this.runs = runsOn(db);
@@ -446,7 +458,8 @@ export class Holdfast {
     options: RunOptions,
     streamed = false,
   ): Promise<T> {
-    const { agent, version, tags, input, onLeased = "refuse" } = options;
+    const { agent, version, tags, input, onLeased = "refuse", budget } = options;
+    const cap = budget === undefined ? this.#settings.budget.perRun : limitsOf("budget", budget);
     const start: Start = {
       kind: "start",
       agent,
@@ -454,6 +467,7 @@ export class Holdfast {
       inline: true,
       tags,
       parent: session.parent?.runId,
+      ...(cap ? { budget: cap } : {}),
       value: input === undefined ? undefined : encode(this.#settings.redactor.apply("input", input)),
     };
     let run: string | undefined;
@@ -563,6 +577,7 @@ export class Holdfast {
     check("A run's id", typeof id === "string" && id !== "", "must be a string that is not empty");
     check("A run's id", id.length <= LONGEST_ID, `must have at most ${LONGEST_ID} characters`);
     check("A run's id", !id.includes("\0") && id.isWellFormed(), "must be text without NUL");
+    if (options.budget !== undefined) limitsOf("budget", options.budget);
     for (let scope = currentScope(); scope; scope = scope.session.parent) {
       if (scope.runId === id) throw new HoldfastError("RUN_NESTED", { runId: id });
     }

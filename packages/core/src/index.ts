@@ -27,6 +27,16 @@ export type { Difference } from "./diff/difference.ts";
 export type { Retry } from "./retry.ts";
 export type { PolicyOptions, Reconciled, ToolSettings } from "./settings.ts";
 
+// Budgets
+export type { Limits } from "./budget/amount.ts";
+export type { Cap, OnLow } from "./budget/cap.ts";
+export { usd } from "./budget/money.ts";
+export type { ModelPrice, Prices } from "./budget/price.ts";
+export type { RunBudget } from "./budget/settings.ts";
+export type { ModelSpending } from "./budget/tally.ts";
+export type { BudgetView, Spent } from "./budget/view.ts";
+export type { AskedModel } from "./budget/worst-case.ts";
+
 // Inside a run
 export {
   ask,

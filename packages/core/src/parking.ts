@@ -8,10 +8,12 @@ const SETTLE_MS = 60_000;
 /** What a call waits for that comes from outside. */
 export interface Wait {
   readonly waitingOn: WaitingOn;
-  /** Is it there? Asked again whenever others have written to the run. */
+  /** Is it there? Asked again whenever others have written to the run, and when calls under way have settled. */
   readonly isSettled: () => boolean;
   /** The run is woken after so many milliseconds, whatever has come by then. Absent: only by what it waits for. */
   readonly wakeInMs?: () => number;
+  /** The step of the call itself, where it is open already: it cannot settle before its wait is over. */
+  readonly step?: string;
 }
 
 interface Waiting extends Wait {
@@ -35,7 +37,7 @@ export class Parking {
   readonly #session: Parkable;
   readonly #waiting = new Set<Waiting>();
   /** Lanes in which a call waits to begin: what was called around them cannot settle. */
-  readonly #held = new Map<object, Lane>();
+  readonly #held = new Map<object, { readonly lane: Lane; readonly step: string | undefined }>();
   #under: Promise<void> | undefined;
   /** From now on calls are held: those of the turn in which parking began have got going. */
   #closed = false;
@@ -74,7 +76,30 @@ export class Parking {
     const settled = Promise.withResolvers<void>();
     this.#waiting.add({ ...wait, settled: settled.resolve });
     this.#under ??= this.#park().finally(() => this.#reopen());
-    await this.#hold(lane, () => settled.promise);
+    await this.#hold(lane, () => settled.promise, wait.step);
+  }
+
+  /** Waits until it `isSettled`, as long as one of the `others` may yet settle. False: none can, without this call. */
+  async outwait(
+    lane: Lane,
+    step: string,
+    isSettled: () => boolean,
+    others: () => Iterable<string>,
+  ): Promise<boolean> {
+    let settled = false;
+    const maySettle = () => {
+      const stuck = this.#stuck();
+      return [...others()].some((other) => this.#session.open.has(other) && !stuck.has(other));
+    };
+    const until = async () => {
+      for (;;) {
+        settled = isSettled();
+        if (settled || !maySettle()) return;
+        await this.changed();
+      }
+    };
+    await this.#hold(lane, until, step);
+    return settled;
   }
 
   /** Lets those go on whose wait is over. */
@@ -86,10 +111,10 @@ export class Parking {
     }
   }
 
-  /** Begins no new call, and gives those that are under way so long to settle. */
-  async wind(boundMs: number): Promise<void> {
+  /** Begins no new call, and gives those that are under way so long to settle: but not those around `lane`. */
+  async wind(boundMs: number = SETTLE_MS, lane?: Lane): Promise<void> {
     this.#closed = true;
-    const settling = this.#settle(boundMs);
+    const settling = lane ? this.#hold(lane, () => this.#settle(boundMs)) : this.#settle(boundMs);
     this.#under ??= settling.finally(() => this.#reopen());
     await settling;
   }
@@ -131,18 +156,24 @@ export class Parking {
 
   /** Is a call under way that does not wait, in its body, for another that may not begin? */
   #mayYetSettle(): boolean {
+    const stuck = this.#stuck();
+    return [...this.#session.open.keys()].some((step) => !stuck.has(step));
+  }
+
+  #stuck(): Set<string> {
     const stuck = new Set<string>();
-    for (const lane of this.#held.values()) {
+    for (const { lane, step } of this.#held.values()) {
+      if (step !== undefined) stuck.add(step);
       for (let around: Lane | undefined = lane; around; around = around.parent) {
         if (around.path !== undefined) stuck.add(around.path);
       }
     }
-    return [...this.#session.open.keys()].some((step) => !stuck.has(step));
+    return stuck;
   }
 
-  async #hold(lane: Lane, until: () => Promise<void>): Promise<void> {
+  async #hold(lane: Lane, until: () => Promise<void>, step?: string): Promise<void> {
     const hold = {};
-    this.#held.set(hold, lane);
+    this.#held.set(hold, { lane, step });
     this.announce();
     try {
       await until();

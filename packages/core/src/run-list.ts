@@ -1,3 +1,4 @@
+import { type BudgetView, viewOf as budgetOf } from "./budget/view.ts";
 import { decode } from "./codec.ts";
 import { HoldfastError } from "./errors.ts";
 import { type Run, replay } from "./ledger/replay.ts";
@@ -34,6 +35,7 @@ export interface RunView extends RunSummary {
   /** Of a run that failed. */
   readonly error: unknown;
   readonly attempts: { readonly crashes: number; readonly retries: number; readonly resumes: number };
+  readonly budget: BudgetView;
 }
 
 export interface RunFilter {
@@ -119,7 +121,7 @@ function summaryOf(head: Head): RunSummary {
   };
 }
 
-function viewOf(head: Head, { start, outcome, attempts }: Run): RunView {
+function viewOf(head: Head, { start, outcome, attempts, tally }: Run): RunView {
   const ended = outcome?.value === undefined ? undefined : decode(outcome.value);
   return {
     ...summaryOf(head),
@@ -127,6 +129,7 @@ function viewOf(head: Head, { start, outcome, attempts }: Run): RunView {
     value: outcome?.status === "succeeded" ? ended : undefined,
     error: outcome?.status === "failed" ? ended : undefined,
     attempts,
+    budget: budgetOf(tally),
   };
 }
 

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Appender } from "./appender.ts";
 import { type Asking, askPerson } from "./asking.ts";
+import { cutOff } from "./budget/tally.ts";
 import { decode, encode } from "./codec.ts";
 import { Course, type Located } from "./course.ts";
 import { type Cleared, Deciding } from "./deciding.ts";
@@ -10,7 +11,7 @@ import { HoldfastError } from "./errors.ts";
 import type { Heart, Standing } from "./heart.ts";
 import { enterRow, Lane } from "./lane.ts";
 import { openQuestions } from "./ledger/asked.ts";
-import type { Entry, Intent, Outcome, Resolution } from "./ledger/entry.ts";
+import type { Effect, Entry, Intent, Outcome, Resolution, Settled } from "./ledger/entry.ts";
 import { idempotencyKeyOf } from "./ledger/key.ts";
 import { doubtsOf, forget, lostAt, type Run, replay } from "./ledger/replay.ts";
 import { resampledSteps } from "./ledger/resample.ts";
@@ -22,6 +23,7 @@ import type { WaitingOn } from "./run/status.ts";
 import { RunWriter } from "./run-writer.ts";
 import { currentScope, type Execution, Scope } from "./scope.ts";
 import { businessKeyOf, type RunSettings, settingsOf, type ToolSettings } from "./settings.ts";
+import { type Bill, counts, type Holding, Spending } from "./spending.ts";
 import type { Begun, Call } from "./step/call.ts";
 import { plan } from "./step/plan.ts";
 import { usedByAll } from "./store/counts.ts";
@@ -109,6 +111,7 @@ export class Session implements Execution {
   #deciding: Deciding | undefined;
   #owner: Owner | undefined;
   #writer: RunWriter | undefined;
+  #spending: Spending | undefined;
   #unlisten = () => {};
   #ended = false;
   #cancelling: Promise<void> | undefined;
@@ -189,7 +192,7 @@ export class Session implements Execution {
 
   async begin<T>(lane: Lane, call: Call<T>): Promise<Begun<T>> {
     await this.#mayBegin(lane, call.name);
-    return await this.#unlessControlFlow(() => this.#plan(this.#find(lane, call)));
+    return await this.#unlessControlFlow(lane, () => this.#plan(this.#find(lane, call)));
   }
 
   /** Asks a person for an input, and waits for it. */
@@ -198,7 +201,7 @@ export class Session implements Execution {
     const course = must(this.#course, "the course of an open run");
     const writer = (step: string) => this.#writerOr(step);
     const asker = { runId: this.runId, run: this.#run, course, parking: this.#parking, writer };
-    const asked = this.#unlessControlFlow(() => askPerson(asker, lane, asking));
+    const asked = this.#unlessControlFlow(lane, () => askPerson(asker, lane, asking));
     this.keep(asked.catch(() => {})); // a run does not end while it asks
     return (await asked).value;
   }
@@ -378,6 +381,11 @@ export class Session implements Execution {
       },
       error: (error) => this.stop(error),
     });
+    const { budget } = this.#settings;
+    const writer = this.#writer;
+    if (counts(budget, this.#run))
+      this.#spending = new Spending(this.#run, budget, this.#parking, () => writer.flush());
+    for (const settled of cutOff(this.#run.tally, lease.epoch)) this.#writer.say(settled);
     if (this.#run.takeover?.after === "retry") this.#setAside(resampledSteps(this.#run));
     // A worker that could not renew in time stops itself first: nothing that it begins now would be its own.
     this.#unlisten = means.heart.onLapse(() => {
@@ -570,7 +578,7 @@ export class Session implements Execution {
 
   /** Writes the intent, and lets the call go out once that is durable and the run still ours. */
   async #execute<T>(found: Found<T>, cleared: Cleared = {}): Promise<Begun<T>> {
-    const { lane, call, located, terms } = found;
+    const { lane, call, located, terms, settings } = found;
     const { key, row } = located;
     const writer = this.#writerOr(key);
     const course = must(this.#course, "the course of an open run");
@@ -591,29 +599,37 @@ export class Session implements Execution {
 
     const idempotencyKey = idempotencyKeyOf(this.runId, key);
     let intended = false;
+    let bill: Bill | undefined;
     try {
       const isNew = !this.#run.steps.has(key);
       course.consume(lane, key);
       if (this.#isLapsed()) throw lapsed(this.runId);
       if (isNew) this.#refuseTooMany();
-      if (terms.effect !== undefined) {
-        if (isNew && terms.effect !== "read") course.refuseBesideUnconsumed(lane, call.name, located);
-        writer.say(this.#intent(found, cleared, terms.effect, idempotencyKey, mark.parallel));
-        // A call goes out only once its intent, and all that came before it, is durable.
+      if (isNew && terms.effect !== undefined && terms.effect !== "read") {
+        course.refuseBesideUnconsumed(lane, call.name, located);
+      }
+      // A call goes out only once its intent, and all that came before it, is durable.
+      const intend = async (holding?: Holding) => {
+        writer.say({
+          ...this.#intent(found, cleared, terms.effect ?? "read", idempotencyKey, mark.parallel),
+          ...holding,
+        });
         await writer.flush();
         intended = true;
-      }
+      };
+      const asked = cleared.changed ? { ...call, input: cleared.changed.input } : call;
+      bill = await this.#spending?.take({ call: asked, step: key, lane, declared: settings }, intend);
+      if (!intended && terms.effect !== undefined) await intend();
       await this.#mayDispatch();
       if (this.#stopError) throw this.#stopError.error;
     } catch (error) {
       // Intended, but it did not go out, and never will from here: that much is certain, if it can still be written.
-      const comment = "the call did not go out";
-      if (intended) writer.say({ kind: "resolution", step: key, happened: false, by: "holdfast", comment });
+      if (intended) writer.say(didNotGoOut(key, call.name, terms.effect));
       close();
       throw error;
     }
-    const again = () => this.#unlessControlFlow(() => this.#plan(found));
-    const going = { idempotencyKey, terms, mark, close, again, cleared };
+    const again = () => this.#unlessControlFlow(lane, () => this.#plan(found));
+    const going = { idempotencyKey, terms, bill, mark, close, again, cleared };
     return new Dispatch(this.#host(key), lane, call, located, going);
   }
 
@@ -717,12 +733,13 @@ export class Session implements Execution {
    * An input that cannot be kept is the caller's affair, and so is what the call threw. Anything else is about the run,
    * not about the call: a framework must not get hold of it, or it would tell the model and go on.
    */
-  async #unlessControlFlow<B extends object>(begin: () => Promise<B | Threw>): Promise<B> {
+  async #unlessControlFlow<B extends object>(lane: Lane, begin: () => Promise<B | Threw>): Promise<B> {
     let begun: B | Threw;
     try {
       begun = await begin();
     } catch (error) {
       if (HoldfastError.is(error, "NOT_SERIALIZABLE")) throw error;
+      if (HoldfastError.is(error, "BUDGET_EXHAUSTED")) await this.#parking.wind(undefined, lane);
       this.stop(error);
       return never();
     }
@@ -753,6 +770,14 @@ const candidateOf = <T>({ call, located, terms }: Found<T>): Candidate => ({
   schema: call.schema,
   hosted: call.hosted,
 });
+
+/** Of a plain model call there is no step to resolve: only its hold is given back. */
+function didNotGoOut(step: string, name: string, effect: Effect | undefined): Resolution | Settled {
+  const comment = "the call did not go out";
+  return effect === undefined
+    ? { kind: "note", note: "settled", step, name, why: comment, cost: 0 }
+    : { kind: "resolution", step, happened: false, by: "holdfast", comment };
+}
 
 const never = <T>(): Promise<T> => new Promise<T>(() => {});
 

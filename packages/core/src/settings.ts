@@ -1,3 +1,4 @@
+import type { BudgetSettings } from "./budget/settings.ts";
 import { HoldfastError } from "./errors.ts";
 import { fits } from "./glob.ts";
 import type { Effect } from "./ledger/entry.ts";
@@ -27,6 +28,8 @@ export interface ToolSettings {
    * again, but only once the lease it went out under and its time limit have both run out, and it is still not done.
    */
   readonly reconcile?: (call: { key: string; input: never }) => Reconciled | PromiseLike<Reconciled>;
+  /** What a call spends of its own money, in micro-dollars: `usd(input.cents / 100)`. Held before the call. */
+  readonly cost?: (input: never) => number;
 }
 
 /** What a run needs to know of how its Holdfast was opened. */
@@ -39,6 +42,7 @@ export interface RunSettings {
   readonly redactor: Redactor;
   /** The largest output of one call, in bytes as it is recorded. */
   readonly maxOutputBytes: number;
+  readonly budget: BudgetSettings;
 }
 
 /** The policy that a run's calls are decided by. */
@@ -117,7 +121,7 @@ export function businessKeyOf(
 }
 
 const effects: readonly Effect[] = ["read", "idempotent", "once", "transaction"];
-const FIELDS = ["effect", "timeoutMs", "retry", "key", "reconcile"];
+const FIELDS = ["effect", "timeoutMs", "retry", "key", "reconcile", "cost"];
 
 /** Checks what is declared of one tool, or with fewer fields of one step. */
 export function checkSettings(argument: string, settings: ToolSettings, fields = FIELDS): void {
@@ -126,7 +130,7 @@ export function checkSettings(argument: string, settings: ToolSettings, fields =
     throw refuse('must be an object: { effect: "read" }');
   const unknown = Object.keys(settings).find((field) => !fields.includes(field));
   if (unknown) throw refuse(`has no field ${unknown}; it may have ${fields.join(", ")}`);
-  const { effect = "once", timeoutMs, retry, key, reconcile } = settings;
+  const { effect = "once", timeoutMs, retry, key, reconcile, cost } = settings;
   if (!effects.includes(effect)) throw refuse(`has an effect that is none of ${effects.join(", ")}`);
   if (timeoutMs !== undefined && !(timeoutMs > 0 && timeoutMs <= 2 ** 31 - 1)) {
     throw refuse("has a timeoutMs that is no number of milliseconds");
@@ -137,6 +141,7 @@ export function checkSettings(argument: string, settings: ToolSettings, fields =
     if (why) throw refuse(`has a retry ${why}`);
   }
   if (key !== undefined && typeof key !== "function") throw refuse("has a key that is no function");
+  if (cost !== undefined && typeof cost !== "function") throw refuse("has a cost that is no function");
   if (reconcile !== undefined && typeof reconcile !== "function")
     throw refuse("has a reconcile that is no function");
   if (reconcile !== undefined && effect !== "once") {

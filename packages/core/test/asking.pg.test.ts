@@ -19,6 +19,7 @@ test("a run is shown with what it was started with and what came of it", async (
     value: new Map([["b", 2]]),
     error: undefined,
     attempts: { crashes: 0, retries: 0, resumes: 0 },
+    budget: expect.objectContaining({ cap: undefined, spent: 0, held: 0 }),
     parent: undefined,
     forkedFrom: undefined,
     createdAt: expect.any(Date),

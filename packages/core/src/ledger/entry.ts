@@ -1,3 +1,4 @@
+import type { Limits } from "../budget/amount.ts";
 import type { Encoded } from "../codec.ts";
 import type { Decision } from "../policy/decision.ts";
 import type { ErrorClass } from "../retry.ts";
@@ -37,7 +38,8 @@ export type CallKind = "model" | "tool" | "step";
 /** Tokens that one model call used, as the provider reported them. All counts are integers. */
 export interface Usage {
   readonly inputTokens?: number | undefined;
-  readonly cachedInputTokens?: number | undefined;
+  readonly cachedInputTokens?: number | undefined; // among the input: read from the provider's cache
+  readonly cacheWriteTokens?: number | undefined; // among the input: put into it
   readonly outputTokens?: number | undefined;
   readonly reasoningTokens?: number | undefined;
 }
@@ -54,6 +56,7 @@ export interface Start {
   readonly tags?: readonly string[] | undefined;
   readonly parent?: string | undefined;
   readonly key?: string | undefined; // the same key again is the same run
+  readonly budget?: Limits | undefined; // what the run may spend
   readonly value?: Encoded | undefined;
 }
 
@@ -84,6 +87,9 @@ export interface Intent {
   readonly decision?: Decision | undefined; // policy's
   readonly counted?: readonly string[] | undefined; // rules whose limit it adds to
   readonly question?: string | undefined; // whose answer let it go out; it is used up by that
+  readonly hold?: number | undefined; // micro-dollars, held until it is known what came of the call
+  readonly tokens?: number | undefined; // held as well
+  readonly budgets?: readonly string[] | undefined; // shared budgets that it is held in, each with its window
   readonly value?: Encoded | undefined; // the input
 }
 
@@ -99,6 +105,8 @@ export interface Observation {
   readonly request?: KeptRequest | undefined; // what a model was asked
   readonly usage?: Usage | undefined;
   readonly asks?: readonly Asks[] | undefined; // the tool calls that a model's answer asks for
+  readonly cost?: number | undefined; // micro-dollars
+  readonly estimated?: true | undefined; // usage and cost are
   readonly parallel?: boolean | undefined;
   readonly beside?: readonly string[] | undefined;
   readonly decision?: Decision | undefined; // of a call without an intent
@@ -189,13 +197,14 @@ export interface Resolution {
 /** What a person told the run. `value` is the message that was sent, or the input that it is redriven with. */
 export interface Command {
   readonly kind: "command";
-  readonly command: "cancel" | "pause" | "resume" | "send" | "redrive";
+  readonly command: "cancel" | "pause" | "resume" | "send" | "redrive" | "raiseBudget";
   readonly by: string;
+  readonly to?: Limits | undefined; // what the run may spend from now on
   readonly value?: Encoded | undefined;
 }
 
 /** Something worth knowing that changes no outcome. */
-export type Note = Drift | Resampled | Retried | Parked | Released | Failing | Ended;
+export type Note = Drift | Resampled | Retried | Settled | Parked | Released | Failing | Ended;
 
 export interface Drift {
   readonly kind: "note";
@@ -219,6 +228,18 @@ export interface Retried {
   readonly tries: number; // made so far
   readonly error: string;
   readonly waitMs: number;
+}
+
+/** A model call has no answer to record, but may have been billed: what it cost ends its hold. */
+export interface Settled {
+  readonly kind: "note";
+  readonly note: "settled";
+  readonly step: string;
+  readonly name: string;
+  readonly why: string;
+  readonly cost?: number | undefined; // micro-dollars
+  readonly usage?: Usage | undefined;
+  readonly estimated?: true | undefined;
 }
 
 /** The lease was given back; what the run waits for. */

@@ -1,3 +1,4 @@
+import { newTally, type Tally, tally } from "../budget/tally.ts";
 import { unreachable } from "../unreachable.ts";
 import { type Asked, answer, ask, use } from "./asked.ts";
 import { corrupt } from "./corrupt.ts";
@@ -61,6 +62,8 @@ export interface Run extends Told {
   /** How many calls have gone out under a rule with a limit. */
   readonly counts: Map<string, number>;
   attempts: { crashes: number; retries: number; resumes: number };
+  /** What it has spent, and holds. */
+  readonly tally: Tally;
 }
 
 /** The only way from entries to state. Same entries, same run, on any machine. */
@@ -79,6 +82,7 @@ export function replay(entries: Iterable<Entry>): Run {
     questions: new Map(),
     counts: new Map(),
     attempts: { crashes: 0, retries: 0, resumes: 0 },
+    tally: newTally(),
   };
   for (const entry of entries) advance(run, entry);
   return run;
@@ -91,6 +95,7 @@ export function advance(run: Run, entry: Entry): void {
   run.seq = entry.seq;
   run.epoch = entry.epoch;
   hear(run, entry);
+  tally(run.tally, entry);
 
   switch (entry.kind) {
     case "start":
@@ -111,7 +116,7 @@ export function advance(run: Run, entry: Entry): void {
       keep(run, { ...known(run, entry), at: "refused", refusal: entry }, entry.digest);
       break;
     case "intent":
-      intend(run, entry);
+      if (!isPlain(entry)) intend(run, entry);
       break;
     case "observation":
       observe(run, entry);
@@ -177,6 +182,13 @@ export function doubtsOf(run: Run, abandoned: boolean): Step[] {
         (abandoned || step.intent.epoch < run.epoch)),
   );
 }
+
+/**
+ * A plain model call has no effect to fear, and no step before its answer: its intent is there for the budget alone, which
+ * holds money for it.
+ */
+export const isPlain = ({ call, effect }: Pick<Intent, "call" | "effect">): boolean =>
+  call === "model" && effect === "read";
 
 export const placesOf = (run: Run, lane: string, name: string): readonly Place[] =>
   run.places.get(`${lane}/${name}`) ?? [];

@@ -49,6 +49,8 @@ export function hear(told: Told, entry: Entry): void {
       told.command = undefined;
       told.input = entry.value ?? told.input;
       break;
+    case "raiseBudget":
+      break; // see budget/tally.ts
   }
 }
 

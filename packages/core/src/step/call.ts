@@ -1,3 +1,4 @@
+import type { AskedModel } from "../budget/worst-case.ts";
 import type { CallKind, Effect, Usage } from "../ledger/entry.ts";
 import type { Then } from "../policy/decision.ts";
 import type { Retry } from "../retry.ts";
@@ -73,6 +74,8 @@ export interface Call<T = unknown> extends Governed {
   readonly undone?: ((error: unknown) => boolean) | undefined;
   /** The tools that the provider may run on its way to a model's answer: policy decides on each before the model is asked. */
   readonly hosted?: readonly string[] | undefined;
+  /** Which model is asked, and what it may answer at most. A run with a budget refuses a model call that does not say so. */
+  readonly model?: AskedModel | undefined;
   /** Tokens that the answer reports, in the ledger's shape. Called with live answers only. */
   readonly usage?: ((value: T) => Usage | undefined) | undefined;
 }
@@ -97,6 +100,8 @@ export interface Live<T> {
   readonly signal: AbortSignal;
   /** What to call the tool with: the call's own input, unless whoever approved it changed that. */
   readonly input: unknown;
+  /** Of a model call: the output cap to ask with, because a budget has room for no more. Absent: as the request has it. */
+  readonly maxOutputTokens: number | undefined;
   /** Runs the call's own code in its lane, where `idempotencyKey()` answers and inner calls are told apart. */
   enter<R>(work: () => R): R;
   /** Does all of the following with `work`: enter, time limit, retries, commit or fail. Gives back what commit does. */
@@ -114,7 +119,8 @@ export interface Live<T> {
   grow(bytes: number): Promise<void>;
   /**
    * The call did not return. For a tool or a step the error is its outcome and is recorded, unless it was `aborted`:
-   * an aborted call may or may not have happened. A failed model call is no outcome: the next try takes its place.
+   * an aborted call may or may not have happened. A failed model call is no outcome: the next try takes its place. `said`
+   * is what had come of the model's answer: a budget counts it.
    */
-  fail(error: unknown, options?: { aborted?: boolean }): Promise<void>;
+  fail(error: unknown, options?: { aborted?: boolean; said?: unknown }): Promise<void>;
 }
