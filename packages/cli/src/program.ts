@@ -1,10 +1,12 @@
 import { Command } from "commander";
+import { addComparing } from "./commands/comparing.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addDoubts } from "./commands/doubts.ts";
 import { addKeys } from "./commands/keys.ts";
 import { addMigrate } from "./commands/migrate.ts";
 import { addPrune } from "./commands/prune.ts";
+import { addQuestions } from "./commands/questions.ts";
 import { addRuns } from "./commands/runs.ts";
 import { addServe } from "./commands/serve.ts";
 import { addShow } from "./commands/show.ts";
@@ -36,7 +38,9 @@ const ADDED: readonly ((holdfast: Command, terminal: Terminal) => void)[] = [
   addShow,
   addTail,
   addWhy,
+  addQuestions,
   addDoubts,
+  addComparing,
   addWorkers,
   addPrune,
   addMigrate,

@@ -1,5 +1,9 @@
-import { openHoldfast, step } from "@holdfast/core";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ask, openHoldfast, step } from "@holdfast/core";
 import { expect, test } from "vitest";
+import { z } from "zod";
 import { freshDatabase } from "../../../test/fresh-database.ts";
 import { aDoubt, holdfast, newId, useCommandLine } from "./line.ts";
 
@@ -127,6 +131,37 @@ test("why says what a run waits for and what to do", async () => {
   const { out } = await line.holdfast("why", id);
   expect(out).toMatch(/^Nobody knows whether send_wire .* happened.*\n.*holdfast resolve/);
   expect((await line.json("why", id)).todo).toContain("holdfast doubts");
+});
+
+test("a question is listed with what to type, and answered in the name that is said", async () => {
+  const id = newId();
+  const run = () => line.hf.run(id, () => ask({ question: "How many?", schema: z.int() }));
+  await run().catch(() => {});
+  const { questions } = await line.json("questions", id);
+  const [{ id: question }] = questions;
+  expect((await line.holdfast("questions", id)).out).toContain(`holdfast answer ${question} --value`);
+  expect((await line.holdfast("answer", question)).exit).toBe(2);
+  expect((await line.holdfast("answer", question, "--value", "many")).exit).toBe(2);
+  expect((await line.holdfast("answer", question, "--value", "7", "--by", "ana")).exit).toBe(0);
+  expect((await line.holdfast("answer", question, "--value", "8", "--by", "bob")).exit).toBe(4);
+  expect(await run()).toBe(7);
+});
+
+test("two runs are compared, and one is exported and read in elsewhere", async () => {
+  const [a, b] = [newId(), newId()];
+  for (const id of [a, b]) await line.hf.run(id, () => step("price", () => id, { effect: "read" }));
+  expect((await line.holdfast("diff", a, b)).out).toMatch(/price/);
+  expect((await line.json("diff", a, b)).steps[0].at).toBe("changed");
+  expect((await line.json("diff", a, a)).same).toBe(true);
+
+  const folder = await mkdtemp(join(tmpdir(), "holdfast-export-"));
+  const to = join(folder, "a.jsonl");
+  expect((await line.holdfast("export", a, "--to", to)).exit).toBe(0);
+  expect((await line.holdfast("export", a)).out).toBe(await readFile(to, "utf8"));
+  const copy = newId();
+  expect((await line.json("import", to, "--id", copy)).runId).toBe(copy);
+  expect((await line.json("diff", a, copy)).same).toBe(true);
+  await rm(folder, { recursive: true });
 });
 
 test("old runs are pruned, and one is deleted only when that is meant", async () => {

@@ -37,7 +37,7 @@ export interface Doubts {
     runId: string,
     step: string,
     resolved: Resolved,
-    by: { by: string; comment?: string },
+    by: { by: string; comment?: string | undefined },
   ): Promise<void>;
 }
 

@@ -35,7 +35,7 @@ export interface OpenQuestion {
 }
 
 /** What a person says, and who it is. To approve with `input` is to approve the call with these arguments instead. */
-export type Answering = { readonly by: string; readonly comment?: string } & (
+export type Answering = { readonly by: string; readonly comment?: string | undefined } & (
   | { readonly approve: true; readonly input?: unknown }
   | { readonly approve: false }
   | { readonly value: unknown }
@@ -43,7 +43,7 @@ export type Answering = { readonly by: string; readonly comment?: string } & (
 
 export interface Questions {
   /** The open questions of one run or of all, those that were asked first first. At most `limit`, default 100. */
-  list(filter?: { runId?: string; limit?: number }): Promise<OpenQuestion[]>;
+  list(filter?: { runId?: string | undefined; limit?: number | undefined }): Promise<OpenQuestion[]>;
   /**
    * Answers a question: once, and only as long as it is open. Of several answers at once one wins. The run goes on where an
    * agent's handler is registered; an inline run when it is run again. Throws QUESTION_ANSWERED, QUESTION_EXPIRED,

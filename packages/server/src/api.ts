@@ -14,8 +14,10 @@ import { type Log, logged, silent } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { problemOf, refuse } from "./problem.ts";
 import { type Env, router } from "./router.ts";
+import { comparingRoutes } from "./routes/comparing.ts";
 import { doubtRoutes } from "./routes/doubts.ts";
 import { healthRoutes } from "./routes/health.ts";
+import { questionRoutes } from "./routes/questions.ts";
 import { referenceRoutes } from "./routes/reference.ts";
 import { runRoutes } from "./routes/runs.ts";
 import { sessionRoutes, signInRoute } from "./routes/session.ts";
@@ -50,7 +52,7 @@ export function createApi(hf: Holdfast, options: ApiOptions = {}) {
   const { maxBodyBytes = 2 ** 20, writesPerMinute = 600 } = options;
   const tables = lazyTables(hf);
   const ring = new KeyRing(keys.map(checkKey), tables);
-  const shown = shownBy(new Redactor(redact));
+  const shown = shownBy(new Redactor(redact), redact.length === 0);
   const watch = new Watch(hf);
   const feed = new Feed(tables);
 
@@ -99,6 +101,8 @@ export function createApi(hf: Holdfast, options: ApiOptions = {}) {
     .route("/v1/runs", runRoutes(hf, shown))
     .route("/v1", tailRoutes(watch, feed, shown))
     .route("/v1", doubtRoutes(hf, shown))
+    .route("/v1", questionRoutes(hf, shown))
+    .route("/v1", comparingRoutes(hf, shown, redact))
     .route("/v1", upkeepRoutes(hf));
 }
 

@@ -69,3 +69,72 @@ export const Worker = z
     leases: z.int().openapi({ description: "Runs that it works on" }),
   })
   .openapi("Worker");
+
+export const Question = z
+  .object({
+    id: z.string(),
+    runId: z.string(),
+    step: z.string(),
+    asks: z
+      .enum(["approval", "input"])
+      .openapi({ description: "May this call go out, or what is the answer?" }),
+    name: z.string().openapi({ description: "The tool that is to be called; `ask` for an input" }),
+    question: z.string(),
+    input: value("What the tool is to be called with"),
+    schema: value("JSON Schema of what may be answered, where there is one"),
+    decision: z
+      .object({
+        then: z.enum(["allow", "deny", "ask"]),
+        rule: z.string(),
+        policy: z.string(),
+        reason: z.string().optional(),
+        shadow: z.literal(true).optional(),
+      })
+      .optional()
+      .openapi({ description: "The rule that asks, under which policy" }),
+    need: z.int().openapi({ description: "So many have to approve" }),
+    of: z.array(z.string()).optional().openapi({ description: "Of these people; absent: anybody" }),
+    approved: z.array(z.string()).openapi({ description: "Who has approved so far" }),
+    askedAt: instant,
+    expiresAt: instant.optional(),
+  })
+  .openapi("Question");
+
+const Difference = z.object({
+  path: z.string(),
+  lines: z.array(z.string()).openapi({ description: "They begin with -, + or a space" }),
+});
+const Usage = z.record(z.string(), z.int().optional());
+
+const RunTotals = z.object({
+  runId: z.string(),
+  status: z.string(),
+  calls: z.int(),
+  inputTokens: z.int(),
+  outputTokens: z.int(),
+  ms: z.number(),
+});
+
+export const RunDiff = z
+  .object({
+    same: z.boolean(),
+    a: RunTotals,
+    b: RunTotals,
+    input: z.array(Difference),
+    steps: z.array(
+      z.object({
+        at: z.enum(["same", "changed", "drifted", "only a", "only b"]),
+        lane: z.string(),
+        call: z.enum(["model", "tool", "step"]).optional(),
+        name: z.string(),
+        a: z.string().optional().openapi({ description: "The step's key in the one" }),
+        b: z.string().optional().openapi({ description: "The step's key in the other" }),
+        asked: z.array(Difference),
+        outcome: z.array(Difference),
+        usage: z.object({ a: Usage.optional(), b: Usage.optional() }),
+        ms: z.object({ a: z.number().optional(), b: z.number().optional() }),
+      }),
+    ),
+    end: z.array(Difference),
+  })
+  .openapi("RunDiff");

@@ -1,15 +1,17 @@
-import type { LedgerEntry, OpenDoubt, RedactedField, Redactor, RunSummary, RunView } from "@holdfast/core";
+import type {
+  Difference,
+  LedgerEntry,
+  OpenDoubt,
+  OpenQuestion,
+  RedactedField,
+  Redactor,
+  RunDiff,
+  RunSummary,
+  RunView,
+} from "@holdfast/core";
 
 /** What the API shows of what Holdfast tells: JSON, without what the configured paths lead to. */
-export interface Shown {
-  readonly summary: (run: RunSummary) => ReturnType<typeof summaryOf>;
-  readonly run: (
-    run: RunView,
-  ) => ReturnType<typeof summaryOf> & Pick<RunView, "input" | "value" | "error" | "attempts">;
-  readonly entry: (entry: LedgerEntry) => ShownEntry;
-  readonly doubt: (doubt: OpenDoubt) => Omit<OpenDoubt, "at"> & { readonly at: string };
-  readonly value: (field: RedactedField, value: unknown) => unknown;
-}
+export type Shown = ReturnType<typeof shownBy>;
 
 /** An entry's stamp; the fields of its kind are beside it. */
 export interface ShownEntry extends Readonly<Record<string, unknown>> {
@@ -22,25 +24,54 @@ export interface ShownEntry extends Readonly<Record<string, unknown>> {
 
 const VALUES = ["input", "output", "error", "value"] as const satisfies readonly RedactedField[];
 
-export function shownBy(redactor: Redactor): Shown {
+/** `everything`: no path is configured, so that nothing has to be looked for. */
+export function shownBy(redactor: Redactor, everything = true) {
   const value = (field: RedactedField, value: unknown) => asJson(redactor.apply(field, value));
+  const difference = ({ path, lines }: Difference) => ({
+    path,
+    lines: everything ? [...lines] : ["[redacted]"],
+  });
   return {
     value,
     summary: summaryOf,
-    run: (run) => ({
+    run: (run: RunView) => ({
       ...summaryOf(run),
       input: value("input", run.input),
       value: value("value", run.value),
       error: value("error", run.error),
       attempts: run.attempts,
     }),
-    entry(entry) {
+    entry(entry: LedgerEntry): ShownEntry {
       const { runId, seq, epoch, at, kind, ...rest } = entry;
       const fields: Record<string, unknown> = { ...rest };
       for (const field of VALUES) if (field in fields) fields[field] = value(field, fields[field]);
       return { runId, seq, epoch, at: at.toISOString(), kind, ...fields };
     },
-    doubt: (doubt) => ({ ...doubt, input: value("input", doubt.input), at: doubt.at.toISOString() }),
+    doubt: (doubt: OpenDoubt) => ({
+      ...doubt,
+      input: value("input", doubt.input),
+      at: doubt.at.toISOString(),
+    }),
+    question: (question: OpenQuestion) => ({
+      ...question,
+      input: value("input", question.input),
+      of: question.of && [...question.of],
+      approved: [...question.approved],
+      askedAt: question.askedAt.toISOString(),
+      expiresAt: question.expiresAt?.toISOString(),
+    }),
+    /** Where paths are configured, it tells where two runs differ, and not how: its lines are text, which is not searched. */
+    diff: ({ input, steps, end, ...diff }: RunDiff) => ({
+      ...diff,
+      input: input.map(difference),
+      steps: steps.map(({ asked, outcome, usage: { a, b }, ...step }) => ({
+        ...step,
+        asked: asked.map(difference),
+        outcome: outcome.map(difference),
+        usage: { a: a && { ...a }, b: b && { ...b } },
+      })),
+      end: end.map(difference),
+    }),
   };
 }
 

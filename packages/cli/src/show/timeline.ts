@@ -112,6 +112,10 @@ function sayingOf(entry: LedgerEntry): string {
       return entry.why;
     case "resolution":
       return `${entry.happened ? "happened" : "did not happen"}, says ${entry.by}${entry.comment ? `: ${entry.comment}` : ""}`;
+    case "question":
+      return [entry.text, text(entry.input)].join("  ").trim();
+    case "answer":
+      return `${entry.says}, says ${entry.by}${entry.comment ? `: ${entry.comment}` : ""}`;
     case "command":
       return `by ${entry.by}`;
     case "note":

@@ -52,7 +52,6 @@ export const doubtRoutes = (hf: Holdfast, shown: Shown) =>
     .openapi(resolve, async (c) => {
       const { step, comment, ...rest } = c.req.valid("json");
       const resolved = "didNotHappen" in rest ? { didNotHappen: true as const } : { happened: rest.happened };
-      const who = comment === undefined ? by(c) : { ...by(c), comment };
-      await hf.doubts.resolve(c.req.valid("param").id, step, resolved, who);
+      await hf.doubts.resolve(c.req.valid("param").id, step, resolved, { ...by(c), comment });
       return c.body(null, 204);
     });
