@@ -41,7 +41,7 @@ export function shownBy(redactor: Redactor, everything = true) {
       error: value("error", run.error),
       attempts: run.attempts,
     }),
-    entry(entry: LedgerEntry): ShownEntry {
+    entry: (entry: LedgerEntry): ShownEntry => {
       const { runId, seq, epoch, at, kind, ...rest } = entry;
       const fields: Record<string, unknown> = { ...rest };
       for (const field of VALUES) if (field in fields) fields[field] = value(field, fields[field]);
