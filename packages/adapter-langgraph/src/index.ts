@@ -1,2 +1,4 @@
 export { hf } from "@holdfast/core";
+export type { DurabilityOptions } from "./durable-graph.ts";
 export { HoldfastSaver } from "./saver/saver.ts";
+export { withDurability } from "./with-durability.ts";

@@ -440,8 +440,9 @@ export class Session implements Execution {
 
   #find<T>(lane: Lane, call: Call<T>): Found<T> {
     const settings = call.kind === "tool" ? settingsOf(this.#settings.tools, call.name) : {};
+    const isFree = call.kind === "model" || call.pure;
     const terms = {
-      effect: call.effect ?? settings.effect ?? (call.kind === "model" ? undefined : "once"),
+      effect: call.effect ?? settings.effect ?? (isFree ? undefined : "once"),
       timeoutMs: call.timeoutMs ?? settings.timeoutMs,
       retry: call.retry ?? settings.retry,
     };

@@ -60,6 +60,8 @@ export interface Call<T = unknown> extends Governed {
   readonly verbatim?: boolean | undefined;
   /** Overrides what is declared under `tools`. Absent: the declared effect, else `once`; for a model none. */
   readonly effect?: Effect | undefined;
+  /** It touches nothing outside, and only its outcome is to be the same in every execution: there is no intent of it. */
+  readonly pure?: boolean | undefined;
   /** How long it may take, in milliseconds. Overrides what is declared under `tools`. */
   readonly timeoutMs?: number | undefined;
   readonly retry?: Retry | undefined;

@@ -1,0 +1,53 @@
+import type { NodeClass } from "./node.ts";
+
+/** A compiled graph of LangGraph, as far as it concerns us. Its types are the user's. */
+export interface Graph {
+  readonly lg_is_pregel: boolean;
+  readonly name?: string | undefined;
+  readonly nodes: Readonly<Record<string, object>>;
+  readonly config?: GraphOptions | undefined;
+  /** A checkpointer; `false` for none, and `true` for that of the graph around it. */
+  checkpointer?: Checkpointer | boolean | undefined;
+  invoke(input: unknown, options?: GraphOptions): Promise<unknown>;
+  /** What every call of a graph comes to: invoke, stream, batch and streamEvents. */
+  _streamIterator(input: unknown, options?: GraphOptions): AsyncGenerator<unknown>;
+  getState(config: GraphOptions): Promise<{ readonly next: readonly string[] }>;
+}
+
+export type GraphClass = new (fields: object) => Graph;
+
+export interface Checkpointer {
+  getTuple(config: GraphOptions): Promise<{ readonly config: GraphOptions } | undefined>;
+}
+
+export interface GraphOptions {
+  readonly configurable?: Configurable | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly callbacks?: unknown;
+  readonly durability?: string | undefined;
+  readonly checkpointDuring?: boolean | undefined;
+}
+
+export interface Configurable {
+  readonly thread_id?: string | undefined;
+  readonly checkpoint_id?: string | undefined;
+  readonly checkpoint_ns?: string | undefined;
+  /** Inside a node of a graph, how it reads that graph's state. */
+  readonly __pregel_read?: unknown;
+}
+
+/** The classes of the graph's nodes: mostly one. */
+export const nodeClassesOf = ({ nodes }: Graph): NodeClass[] =>
+  Object.values(nodes).map((node) => node.constructor as unknown as NodeClass);
+
+/** The checkpointer that a call of the graph reads and writes, where there is one. */
+export const checkpointerOf = ({ checkpointer }: Graph): Checkpointer | undefined =>
+  typeof checkpointer === "object" ? checkpointer : undefined;
+
+/** The newest checkpoint of a thread. */
+export async function headOf(graph: Graph, thread: string | undefined): Promise<string | undefined> {
+  if (thread === undefined) return undefined;
+  const configurable = { thread_id: thread, checkpoint_ns: "" };
+  const head = await checkpointerOf(graph)?.getTuple({ configurable });
+  return head?.config.configurable?.checkpoint_id;
+}

@@ -1,0 +1,120 @@
+import type { Call, EmittedCall, Usage } from "@holdfast/core";
+import { fromKept, isMessage, type Message, toKept } from "./kept.ts";
+
+/** A chat model, as far as it concerns us. */
+export interface ChatModel {
+  _llmType(): string;
+  getName(): string;
+  invocationParams?(options: unknown): unknown;
+  getLsParams?(options: unknown): { ls_provider?: string; ls_model_name?: string };
+}
+
+/** A model's answer as the ledger keeps it: one of `n`, mostly the only one. */
+export interface Answer {
+  readonly generations: readonly {
+    readonly message: unknown;
+    readonly text: string;
+    readonly generationInfo?: unknown;
+  }[];
+  readonly llmOutput?: unknown;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly [option: string]: unknown;
+}
+
+/** Fields of a request that two executions may not share, and that change nothing in the answer. */
+const LEFT_OUT = new Set(["stream", "streaming", "stream_options", "signal", "user"]);
+
+/** Options that say what is asked, for a model that does not tell its parameters. */
+const ASKED = ["tools", "tool_choice", "stop", "response_format"];
+
+/** A call of a chat model as it is announced. The request is the same whether the answer is to be streamed or not. */
+export function modelCall(
+  model: ChatModel,
+  messages: readonly unknown[],
+  options: CallOptions,
+): Call<Answer> {
+  return {
+    kind: "model",
+    name: nameOf(model, options),
+    input: { model: model._llmType(), ...paramsOf(model, options), messages: messages.map(said) },
+    signal: options.signal,
+    emits: emitted,
+    usage,
+  };
+}
+
+function nameOf(model: ChatModel, options: CallOptions): string {
+  const { ls_provider: provider, ls_model_name: name } = model.getLsParams?.(options) ?? {};
+  return [provider ?? model._llmType(), name].filter(Boolean).join("/");
+}
+
+function paramsOf(model: ChatModel, options: CallOptions): object {
+  const told = Object.entries((model.invocationParams?.(options) ?? {}) as object);
+  const params = told.length > 0 ? told : ASKED.map((name) => [name, options[name]] as const);
+  return Object.fromEntries(params.filter(([name, value]) => !LEFT_OUT.has(name) && value !== undefined));
+}
+
+/** What a message says to the model: without its id, which is often made up anew, and without metadata. */
+function said(message: unknown): unknown {
+  if (!isMessage(message)) return message;
+  const { content, name, tool_calls, tool_call_id, status, additional_kwargs = {} } = message;
+  return {
+    type: message._getType(),
+    content,
+    name,
+    tool_calls: tool_calls?.map(({ id, name, args }) => ({ id, name, args })),
+    tool_call_id,
+    status,
+    additional_kwargs: Object.keys(additional_kwargs).length > 0 ? additional_kwargs : undefined,
+  };
+}
+
+const answered = ({ generations }: Answer) => generations.map(({ message }) => fromKept(message) as Message);
+
+function emitted(answer: Answer): EmittedCall[] {
+  return answered(answer).flatMap(({ id: of, tool_calls = [] }) =>
+    tool_calls.flatMap(({ id, name, args }) =>
+      id === undefined ? [] : [{ id, name, input: args, answer: of }],
+    ),
+  );
+}
+
+/** Tokens in the ledger's shape. */
+function usage(answer: Answer): Usage | undefined {
+  const used = answered(answer).find(({ usage_metadata }) => usage_metadata)?.usage_metadata;
+  return (
+    used && {
+      inputTokens: used.input_tokens,
+      outputTokens: used.output_tokens,
+      cachedInputTokens: used.input_token_details?.cache_read,
+      reasoningTokens: used.output_token_details?.reasoning,
+    }
+  );
+}
+
+/** The answer as it is kept. A message without an id gets one that every execution gives it. */
+export function keptAnswer({ generations, llmOutput }: Answer, id: string): Answer {
+  return {
+    generations: generations.map(({ message, text, generationInfo }, i) => {
+      const kept = message as Message;
+      kept.id ??= i === 0 ? id : `${id}_${i}`;
+      return {
+        message: toKept(kept),
+        text,
+        ...(generationInfo === undefined ? {} : { generationInfo: toKept(generationInfo) }),
+      };
+    }),
+    ...(llmOutput === undefined ? {} : { llmOutput: toKept(llmOutput) }),
+  };
+}
+
+/** The answer with its messages again. */
+export function readAnswer({ generations, llmOutput }: Answer): Answer {
+  return {
+    generations: generations.map((generation) => ({ ...generation, message: fromKept(generation.message) })),
+    llmOutput,
+  };
+}

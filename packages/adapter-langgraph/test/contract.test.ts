@@ -1,0 +1,49 @@
+import { adapterContract, type ContractAgent, type ContractBench } from "@holdfast/core/testing";
+import { HumanMessage } from "@langchain/core/messages";
+import { MemorySaver } from "@langchain/langgraph";
+import { freshDatabase } from "../../../test/fresh-database.ts";
+import { withDurability } from "../src/index.ts";
+import { idioms, lastText, type Parts, textOf, toolOf } from "./graphs.ts";
+import { ScriptedChat } from "./scripted-chat.ts";
+import { version } from "./version.ts";
+
+const onCheckpointer = Object.entries(idioms).map(([name, make]) => {
+  const withSaver = (parts: Parts) => make({ ...parts, checkpointer: new MemorySaver() });
+  return [`${name} with a checkpointer of its own`, withSaver] as const;
+});
+
+/** LangGraph's own ToolNode; that of createAgent is another one. */
+const skip = {
+  "a tool call id that a later turn uses again is another call":
+    "LangGraph's ToolNode passes over a call whose id has a result already",
+};
+
+for (const [name, make] of [...Object.entries(idioms), ...onCheckpointer]) {
+  adapterContract(`${version}, ${name}`, {
+    database: freshDatabase,
+    bench: async () => benchOf(make),
+    ...(name.startsWith("createAgent") ? {} : { skip }),
+  });
+}
+
+function benchOf(make: (parts: Parts) => ReturnType<(typeof idioms)[string]>): ContractBench {
+  return {
+    agent({ turns, tools, prompt = "Go." }: ContractAgent) {
+      const model = new ScriptedChat(turns);
+      const held = Object.entries(tools).map(([name, does]) => toolOf(name, does));
+      const app = withDurability(make({ model, tools: held }));
+      const configurable = { thread_id: crypto.randomUUID() };
+      const input = { messages: [new HumanMessage(prompt)] };
+      return {
+        run: async () => lastText(await app.invoke(input, { configurable })),
+        stream: async () => {
+          let text = "";
+          const chunks = await app.stream(input, { configurable, streamMode: "messages" });
+          for await (const [message] of chunks) if (message.getType() === "ai") text += textOf(message);
+          return text;
+        },
+        asked: () => model.asked.length,
+      };
+    },
+  };
+}

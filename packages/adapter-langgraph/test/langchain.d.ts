@@ -1,0 +1,16 @@
+import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
+import type { StructuredToolInterface } from "@langchain/core/tools";
+import type { BaseCheckpointSaver } from "@langchain/langgraph";
+import type { CompiledMessagesGraph } from "./graphs.ts";
+
+/** What the tests use of langchain: see tsconfig.json. */
+export function createAgent(options: {
+  model: BaseChatModel;
+  tools: StructuredToolInterface[];
+  checkpointer?: BaseCheckpointSaver;
+  middleware?: object[];
+  systemPrompt?: string;
+}): CompiledMessagesGraph & {
+  readonly graph: CompiledMessagesGraph;
+  withConfig(config: object): CompiledMessagesGraph;
+};
