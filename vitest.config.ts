@@ -66,7 +66,7 @@ export default defineConfig({
         test: {
           name: "langgraph-oldest",
           root: "./packages/adapter-langgraph",
-          include: ["test/{saver,fence,validation}.test.ts"],
+          include: tests,
           globalSetup: database,
         },
       },

@@ -20,8 +20,6 @@ import { Watchdog } from "./watchdog.ts";
 export interface DurabilityOptions {
   /** Where the runs of this graph live. Default: the one that is opened on DATABASE_URL when it is first used. */
   readonly holdfast?: Holdfast;
-  /** Another input for a thread whose last run is not finished: `refuse` with RUN_UNFINISHED (default), or `cancel` that run. */
-  readonly onUnfinished?: "refuse" | "cancel";
 }
 
 export interface Settings extends Required<DurabilityOptions> {
@@ -107,9 +105,9 @@ async function* callOnThread(call: GraphCall): AsyncGenerator<unknown> {
       "is missing: a durable graph needs to know which thread it is called on, unless it is called inside hf.run";
     throw new HoldfastError("INVALID_ARGUMENT", { argument: "configurable.thread_id", why });
   }
-  const { holdfast: hf, onUnfinished } = settings;
+  const { holdfast: hf } = settings;
   const agent = graph.name ?? "LangGraph";
-  const run = await runOf(hf, { thread, agent, input, checkpoint, onUnfinished });
+  const run = await runOf(hf, { thread, agent, input, checkpoint });
   const outlet = new Outlet<unknown>();
   let interrupted = false;
   let began = false;

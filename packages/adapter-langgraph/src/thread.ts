@@ -1,8 +1,22 @@
-import { type Holdfast, HoldfastError, type RunOptions, type RunSummary } from "@holdfast/core";
+import {
+  type Holdfast,
+  HoldfastError,
+  type RunOptions,
+  type RunStatus,
+  type TablesDatabase,
+} from "@holdfast/core";
 import { toKept } from "./kept.ts";
+import { migrations } from "./saver/migrations.generated.ts";
 
-/** What a graph is called with: an input, or nothing, or a command. */
-export type Input = unknown;
+export interface Calling {
+  readonly thread: string;
+  /** The graph's name. */
+  readonly agent: string;
+  /** What the graph is called with: a new input, nothing, or a command. */
+  readonly input: unknown;
+  /** Where in the thread's past it is to begin. */
+  readonly checkpoint: string | undefined;
+}
 
 /** Which run a call on a thread is, and how it is begun. */
 export interface ThreadRun {
@@ -12,26 +26,16 @@ export interface ThreadRun {
   readonly goesOn: boolean;
 }
 
-export interface Calling {
-  readonly thread: string;
-  /** The graph's name. */
-  readonly agent: string;
-  readonly input: Input;
-  /** Where in the thread's past it is to begin. */
-  readonly checkpoint: string | undefined;
-  readonly onUnfinished: "refuse" | "cancel";
-}
-
-const tagOf = (thread: string) => `thread:${thread}`;
-
 /**
  * The run of a call on a thread: one per new input or checkpoint. Nothing, or a `Command({ resume })`, goes on with the last
- * one; so does the same input while the last one is not finished. Throws RUN_UNFINISHED for another input then.
+ * one; so does the same input while the last one is not finished. Another input then comes to a run of another input:
+ * RUN_EXISTS_DIFFERENT.
  */
 export async function runOf(hf: Holdfast, calling: Calling): Promise<ThreadRun> {
   const { thread, agent, input, checkpoint } = calling;
-  const last = await lastRun(hf, thread);
-  const unfinished = last !== undefined && isUnfinished(last);
+  const db = await hf.tables({ package: "@holdfast/langgraph", migrations });
+  const last = await lastRun(db, thread);
+  const unfinished = last !== undefined && UNFINISHED.includes(last.status);
   const resumes = checkpoint === undefined && (input == null || isResume(input));
   if (last && resumes && (unfinished || last.status === "failed")) {
     return { id: last.id, options: {}, goesOn: true };
@@ -41,32 +45,55 @@ export async function runOf(hf: Holdfast, calling: Calling): Promise<ThreadRun> 
     ...(checkpoint === undefined ? {} : { checkpoint }),
   };
   if (last && unfinished) return { id: last.id, options: { input: asked }, goesOn: true };
-  const n = last === undefined ? 1 : Number(/#(\d+)$/.exec(last.id)?.[1] ?? 0) + 1;
-  return { id: `${thread}#${n}`, options: { input: asked, agent, tags: [tagOf(thread)] }, goesOn: false };
+  const n = (last?.n ?? 0) + 1;
+  const id = `${thread}#${n}`;
+  await db.query(NOTE, [thread, n, id]);
+  return { id, options: { input: asked, agent, tags: [`thread:${thread}`] }, goesOn: false };
 }
 
-/** The newest run of the thread. */
-export async function lastRun(hf: Holdfast, thread: string): Promise<RunSummary | undefined> {
-  return (await hf.runs.list({ tag: tagOf(thread), limit: 1 }))[0];
+interface LastRun {
+  readonly n: number;
+  readonly id: string;
+  readonly status: RunStatus;
 }
 
-/** Another input than that of the run that is not finished: what Holdfast says of the run, LangGraph's user reads of the thread. */
+// A run that is noted and was never begun, or was deleted since, is none.
+const LAST = /* sql */ `
+select noted.n, noted.run_id as id, run.status
+  from holdfast.thread_runs as noted
+  join holdfast.runs        as run   on run.run_id = noted.run_id
+ where noted.thread_id = $1
+ order by noted.n desc
+ limit 1`;
+
+const NOTE = /* sql */ `
+insert into holdfast.thread_runs (thread_id, n, run_id)
+values ($1, $2, $3)
+    on conflict do nothing`;
+
+async function lastRun(db: TablesDatabase, thread: string): Promise<LastRun | undefined> {
+  const { rows } = await db.query<LastRun>(LAST, [thread]);
+  return rows[0];
+}
+
+const UNFINISHED: readonly RunStatus[] = ["queued", "running", "waiting"];
+
+/** Another input than that of the run that is not finished: as whoever calls a thread reads it. */
 export const unfinishedOr = (error: unknown, runId: string): unknown =>
   HoldfastError.is(error, "RUN_EXISTS_DIFFERENT") ? new HoldfastError("RUN_UNFINISHED", { runId }) : error;
 
-const isUnfinished = ({ status }: RunSummary) =>
-  status === "queued" || status === "running" || status === "waiting";
-
-export const isResume = (input: unknown): boolean =>
-  (input as { lg_name?: unknown } | null)?.lg_name === "Command" &&
-  (input as { resume?: unknown }).resume !== undefined;
+/** Is this a `Command` that answers an `interrupt()`? */
+export const isResume = (input: unknown): boolean => {
+  const { lg_name: name, resume } = (input ?? {}) as { lg_name?: unknown; resume?: unknown };
+  return name === "Command" && resume !== undefined && resume !== null;
+};
 
 /** The input without the ids of its messages, which are often made up anew when it is sent again. */
 function sameForAll(kept: unknown): unknown {
   if (Array.isArray(kept)) return kept.map(sameForAll);
   if (typeof kept !== "object" || kept === null || Object.getPrototypeOf(kept) !== Object.prototype)
     return kept;
-  const isMessage = "content" in kept && !("lg_name" in kept);
-  const entries = Object.entries(kept).filter(([name]) => !(isMessage && name === "id"));
-  return Object.fromEntries(entries.map(([name, part]) => [name, sameForAll(part)]));
+  const isMessage = "content" in kept;
+  const said = Object.entries(kept).filter(([name]) => !(isMessage && name === "id"));
+  return Object.fromEntries(said.map(([name, part]) => [name, sameForAll(part)]));
 }

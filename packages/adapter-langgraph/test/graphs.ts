@@ -33,7 +33,7 @@ export const idioms: Readonly<Record<string, (parts: Parts) => CompiledMessagesG
   createReactAgent: ({ model, tools, checkpointer }) =>
     createReactAgent({ llm: model, tools, ...(checkpointer ? { checkpointer } : {}) }) as never,
   createAgent: ({ model, tools, checkpointer }) =>
-    createAgent({ model, tools, ...(checkpointer ? { checkpointer } : {}) }),
+    createAgent({ model, tools, ...(checkpointer ? { checkpointer } : {}) }) as never,
 };
 
 /** A tool that takes any record, and gives what `does` returns as JSON. */

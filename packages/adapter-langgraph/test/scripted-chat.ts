@@ -49,9 +49,7 @@ export class ScriptedChat extends BaseChatModel {
   }
 
   override withStructuredOutput(): never {
-    return this.pipe(
-      RunnableLambda.from((message: BaseMessage) => JSON.parse(message.text)),
-    ) as never;
+    return this.pipe(RunnableLambda.from((message: BaseMessage) => JSON.parse(message.text))) as never;
   }
 
   override async _generate(messages: BaseMessage[]): Promise<ChatResult> {

@@ -1,4 +1,4 @@
-import { createRequire } from "node:module";
+import manifest from "@langchain/langgraph/package.json" with { type: "json" };
 
-/** Which LangGraph these tests run against: the one that the project of vitest resolves to. */
-export const version = `langgraph ${process.env.HOLDFAST_LANGGRAPH ?? createRequire(import.meta.url)("@langchain/langgraph/package.json").version}`;
+/** Which LangGraph these tests run against: the one that their project of vitest resolves to. */
+export const version = `langgraph ${manifest.version}`;

@@ -1,0 +1,146 @@
+import { Command, MemorySaver } from "@langchain/langgraph";
+import { describe, expect, test } from "vitest";
+import { withDurability } from "../src/index.ts";
+import { type CompiledMessagesGraph, handWritten, idioms, lastText, type Parts, toolOf } from "./graphs.ts";
+import { ScriptedChat, type Turn } from "./scripted-chat.ts";
+import { dieIn, dying, newThread, workbench } from "./workbench.ts";
+
+const { here, open } = workbench({ tools: { second: { effect: "idempotent" } } });
+
+const turns: Turn[] = [
+  { calls: [{ name: "first", input: { n: 1 } }] },
+  { calls: [{ name: "second", input: { n: 2 } }] },
+  { text: "done" },
+];
+const input = { messages: [{ role: "user", content: "Go." }] };
+
+/** An agent whose process is gone in the second of its tools, on a saver that outlives it. */
+function crashing(make: (parts: Parts) => CompiledMessagesGraph, checkpointer?: MemorySaver) {
+  const log: string[] = [];
+  const death = dying();
+  const model = new ScriptedChat(turns);
+  const tools = [
+    toolOf("first", () => {
+      log.push("first");
+      return { ok: 1 };
+    }),
+    toolOf("second", () => {
+      log.push("second");
+      return death.body();
+    }),
+  ];
+  return { log, model, reached: death.reached, graph: make({ model, tools, checkpointer }) };
+}
+
+describe.each(Object.entries(idioms))("a thread whose process dies in a tool of %s", (_, make) => {
+  test.each([
+    ["nothing", null],
+    ["the same input", input],
+  ])("goes on with %s", async (_, again) => {
+    const { log, model, reached, graph } = crashing(make);
+    const thread = newThread();
+    const first = await open();
+    await dieIn(first, reached, () => withDurability(graph, { holdfast: first }).invoke(input, thread));
+
+    const state = await withDurability(graph, { holdfast: await open() }).invoke(again, thread);
+    expect(lastText(state)).toBe("done");
+    expect(state.messages).toHaveLength(6);
+    expect(log).toEqual(["first", "second", "second"]);
+    expect(model.asked).toHaveLength(3);
+  });
+
+  test.each(["sync", "async", "exit"] as const)("goes on with the durability %s", async (durability) => {
+    const { log, model, reached, graph } = crashing(make, new MemorySaver());
+    const thread = { ...newThread(), durability };
+    const first = await open();
+    await dieIn(first, reached, () => withDurability(graph, { holdfast: first }).invoke(input, thread));
+
+    const state = await withDurability(graph, { holdfast: await open() }).invoke(null, thread);
+    expect(lastText(state)).toBe("done");
+    expect(log).toEqual(["first", "second", "second"]);
+    expect(model.asked).toHaveLength(3);
+  });
+});
+
+describe("a call on a thread", () => {
+  const said = (...texts: string[]) => {
+    const model = new ScriptedChat(texts.map((text) => ({ text })));
+    return { model, graph: handWritten({ model, tools: [] }) };
+  };
+
+  test("with a new input is a run of its own", async () => {
+    const thread = newThread();
+    const app = withDurability(said("one", "two").graph, { holdfast: here() });
+    await app.invoke(input, thread);
+    expect(lastText(await app.invoke(input, thread))).toBe("two");
+    const id = thread.configurable.thread_id;
+    const runs = await here().runs.list({ tag: `thread:${id}` });
+    expect(runs.map((run) => [run.id, run.status, run.agent])).toEqual([
+      [`${id}#2`, "succeeded", "LangGraph"],
+      [`${id}#1`, "succeeded", "LangGraph"],
+    ]);
+  });
+
+  test("with another input is refused while the last run is not finished", async () => {
+    const { graph, reached } = crashing(handWritten);
+    const thread = newThread();
+    const first = await open();
+    await dieIn(first, reached, () => withDurability(graph, { holdfast: first }).invoke(input, thread));
+
+    const other = { messages: [{ role: "user", content: "Something else." }] };
+    const refused = withDurability(graph, { holdfast: await open() }).invoke(other, thread);
+    await expect(refused).rejects.toThrow("(RUN_UNFINISHED)");
+  });
+
+  test("knows an input again whose messages have got other ids", async () => {
+    const { graph, reached, log } = crashing(handWritten);
+    const thread = newThread();
+    const first = await open();
+    const asked = () => ({
+      messages: input.messages.map((message) => ({ ...message, id: crypto.randomUUID() })),
+    });
+    await dieIn(first, reached, () => withDurability(graph, { holdfast: first }).invoke(asked(), thread));
+    const state = await withDurability(graph, { holdfast: await open() }).invoke(asked(), thread);
+    expect(lastText(state)).toBe("done");
+    expect(log).toEqual(["first", "second", "second"]);
+  });
+
+  test("without a thread is refused", async () => {
+    const { graph } = said("one");
+    await expect(withDurability(graph, { holdfast: here() }).invoke(input)).rejects.toThrow("thread_id");
+  });
+
+  test("that failed is tried again from its ledger by a call with nothing", async () => {
+    const model = new ScriptedChat([turns[0] as Turn, { text: "done", fails: 1 }]);
+    const log: string[] = [];
+    const tools = [toolOf("first", () => log.push("first"))];
+    const app = withDurability(handWritten({ model, tools }), { holdfast: here() });
+    const thread = newThread();
+    await expect(app.invoke(input, thread)).rejects.toThrow("busy");
+    expect(lastText(await app.invoke(null, thread))).toBe("done");
+    expect(log).toEqual(["first"]);
+    expect(model.asked).toHaveLength(3);
+    expect((await here().runs.get(`${thread.configurable.thread_id}#1`)).status).toBe("succeeded");
+  });
+
+  test("from a checkpoint of its past is a run of its own, whose calls are made", async () => {
+    const { model, graph } = said("one", "two", "three");
+    const app = withDurability(graph, { holdfast: here() });
+    const thread = newThread();
+    await app.invoke(input, thread);
+    const past = [];
+    for await (const state of app.getStateHistory(thread)) past.push(state);
+    const before = past.find(({ next }) => next.includes("agent"));
+    await app.invoke(null, before?.config as never);
+    expect(model.asked).toHaveLength(2);
+    const runs = await here().runs.list({ tag: `thread:${thread.configurable.thread_id}` });
+    expect(runs.map(({ status }) => status)).toEqual(["succeeded", "succeeded"]);
+  });
+
+  test("with a command that answers nothing is a new one", async () => {
+    const app = withDurability(said("one").graph, { holdfast: here() });
+    const thread = newThread();
+    const command = new Command({ update: { messages: input.messages }, goto: "agent" });
+    expect(lastText(await app.invoke(command as never, thread))).toBe("one");
+  });
+});
