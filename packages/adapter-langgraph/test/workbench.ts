@@ -28,7 +28,7 @@ export function workbench(options: HoldfastOptions = {}) {
     here: () => shared,
     url: () => database.url,
     /** One more, as another process would have it. */
-    async open(more: HoldfastOptions = {}): Promise<Holdfast> {
+    open: async (more: HoldfastOptions = {}): Promise<Holdfast> => {
       const hf = await open(more);
       opened.push(hf);
       return hf;
