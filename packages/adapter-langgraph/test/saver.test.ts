@@ -154,6 +154,21 @@ describe("what is kept", () => {
     expect((await app.getState(config)).values.log).toEqual(log);
   });
 
+  test("text that Postgres takes nowhere comes back as it was", async () => {
+    const { app } = twoNodes(saver());
+    const config = newThread();
+    const texts = ["a NUL: \0", "half a pair: \ud83d", "a backslash u0000: \\u0000", "\u2028"];
+    const odd = [
+      ...texts,
+      ...Array.from({ length: 40 }, (_, i) => `\0${i}`),
+      `\0 and long: ${"x".repeat(60)}`,
+    ];
+    await app.invoke({ log: odd }, config);
+    expect((await another().getTuple(config))?.checkpoint.channel_values.log).toEqual(
+      expect.arrayContaining(odd),
+    );
+  });
+
   test("ids that are numbers are ids", async () => {
     const { app } = twoNodes(saver());
     const config = { configurable: { thread_id: 7 } };

@@ -7,7 +7,7 @@ export type PruneStrategy = "keep_latest" | "delete";
 
 type Transaction = Parameters<Parameters<TablesDatabase["transaction"]>[0]>[0];
 
-// The fence of rows.ts, for transactions: they lock the run's head first.
+// The fence of fenced.ts, for transactions: they lock the run's head first.
 const OWN = /* sql */ `
 select run
   from holdfast.runs

@@ -14,41 +14,20 @@ import {
   type Checkpoint,
   type CheckpointListOptions,
   type CheckpointMetadata,
-  type CheckpointPendingWrite,
   type CheckpointTuple,
-  maxChannelVersion,
   type PendingWrite,
   type SerializerProtocol,
-  TASKS,
   WRITES_IDX_MAP,
 } from "@langchain/langgraph-checkpoint";
+import { type ChannelHistory, historyOf } from "./delta-history.ts";
+import { putCheckpoint, putWrites, type Write, type Written } from "./fenced.ts";
 import { migrations } from "./migrations.generated.ts";
-import { join, missing, type Part, partsOf, type Ref, split } from "./parts.ts";
+import { missing, type Ref, split } from "./parts.ts";
 import { lacking, pointIn, threadIn } from "./point.ts";
 import { deleteThread, type PruneStrategy, pruneThread } from "./prune.ts";
-import {
-  type Ancestor,
-  ancestors,
-  type Body,
-  type CheckpointRow,
-  getCheckpoint,
-  getParts,
-  listCheckpoints,
-  openThread,
-  type Place,
-  putCheckpoint,
-  putWrites,
-  type Thread,
-  type Write,
-  type Written,
-} from "./rows.ts";
+import { type Body, getCheckpoint, listCheckpoints, openThread, type Place, type Thread } from "./rows.ts";
 import { Seen, type State } from "./seen.ts";
-
-/** What was written to a delta channel, from the oldest on, and the value before, where one is stored. */
-export interface ChannelHistory {
-  writes: CheckpointPendingWrite[];
-  seed?: unknown;
-}
+import { tuplesOf } from "./tuple.ts";
 
 /**
  * A LangGraph checkpointer on Holdfast's database. What a thread takes grows with what is new in it, and a fork has its
@@ -89,7 +68,9 @@ export class HoldfastSaver extends BaseCheckpointSaver {
     if (threadId === undefined) return undefined;
     const db = await this.#database();
     const row = await getCheckpoint(db, { threadId, ns, id });
-    return row && (await this.#tuples(db, [row]))[0];
+    if (!row) return undefined;
+    this.#seen.see(threadId, row, row, stateOf(JSON.parse(row.body) as Body));
+    return (await tuplesOf(db, [row], this))[0];
   }
 
   /** Checkpoints from the last to the first. They are read as they are asked for, some fifty at a time. */
@@ -101,7 +82,7 @@ export class HoldfastSaver extends BaseCheckpointSaver {
     let left = limit ?? Number.POSITIVE_INFINITY;
     for await (const page of listCheckpoints(db, { ...pointIn(config), before: pointIn(before ?? {}).id })) {
       const wanted = page.filter(({ metadata }) => isLike(JSON.parse(metadata), filter)).slice(0, left);
-      yield* await this.#tuples(db, wanted);
+      yield* await tuplesOf(db, wanted, this);
       left -= wanted.length;
       if (left <= 0) return;
     }
@@ -115,8 +96,9 @@ export class HoldfastSaver extends BaseCheckpointSaver {
     newVersions: ChannelVersions,
   ): Promise<RunnableConfig> {
     const { threadId, ns = "", id: parent } = threadIn(config, "put");
-    const { id, channel_values, ...rest } = checkpoint;
-    const versions = checkpoint.channel_versions;
+    const { id, channel_values, ...others } = checkpoint;
+    const rest = JSON.parse(JSON.stringify(others)) as typeof others;
+    const versions = rest.channel_versions;
     const stayed = (before: State | undefined, channel: string) =>
       !(channel in newVersions) && before !== undefined && before.versions[channel] === versions[channel];
     // A fork brings all its values and calls none of them new.
@@ -208,30 +190,7 @@ export class HoldfastSaver extends BaseCheckpointSaver {
     const { threadId, ns = "", id } = pointIn(config);
     const db = await this.#database();
     const target = threadId === undefined ? undefined : await getCheckpoint(db, { threadId, ns, id });
-    const line: Ancestor["writes"][] = [];
-    const seeds = new Map<string, Ref>();
-    if (target?.parent && channels.length > 0) {
-      for await (const { body, writes } of ancestors(db, target.thread, ns, target.parent, channels)) {
-        line.push(writes.filter(([, channel]) => !seeds.has(channel)));
-        const { values } = JSON.parse(body) as Body;
-        for (const channel of channels) {
-          const value = values[channel];
-          if (value !== undefined && !seeds.has(channel)) seeds.set(channel, value);
-        }
-        if (seeds.size === new Set(channels).size) break;
-      }
-    }
-    const writes = line.toReversed().flat();
-    const refs = [...seeds.values(), ...writes.map(([, , value]) => value)];
-    const parts = target ? await getParts(db, target.thread, refs.flatMap(partsOf)) : new Map<string, Part>();
-    const histories = channels.map(async (channel) => {
-      const own = writes.filter(([, written]) => written === channel);
-      const history: ChannelHistory = { writes: await this.#valuesOf(own, parts) };
-      const seed = seeds.get(channel);
-      if (seed !== undefined) history.seed = await join(seed, parts, this.serde);
-      return [channel, history] as const;
-    });
-    return Object.fromEntries(await Promise.all(histories));
+    return await historyOf(db, target, channels, this.serde);
   }
 
   #database(): Promise<TablesDatabase> {
@@ -264,83 +223,6 @@ export class HoldfastSaver extends BaseCheckpointSaver {
     const state = stateOf(JSON.parse(row.body) as Body);
     this.#seen.see(place.threadId, row, place, state);
     return state;
-  }
-
-  async #tuples(db: TablesDatabase, rows: readonly CheckpointRow[]): Promise<CheckpointTuple[]> {
-    const read = rows.map((row) => ({ row, body: JSON.parse(row.body) as Body }));
-    const wanted = new Map<string, Set<string>>();
-    for (const { row, body } of read) {
-      const hashes = wanted.get(row.thread) ?? new Set();
-      const refs = [...Object.values(body.values), ...row.writes.map(([, , value]) => value)];
-      for (const hash of refs.flatMap(partsOf)) hashes.add(hash);
-      wanted.set(row.thread, hashes);
-    }
-    const parts = new Map<string, ReadonlyMap<string, Part>>();
-    for (const [thread, hashes] of wanted) parts.set(thread, await getParts(db, thread, [...hashes]));
-    return await Promise.all(
-      read.map(({ row, body }) => this.#tuple(db, row, body, parts.get(row.thread) ?? new Map())),
-    );
-  }
-
-  async #tuple(
-    db: TablesDatabase,
-    row: CheckpointRow,
-    body: Body,
-    parts: ReadonlyMap<string, Part>,
-  ): Promise<CheckpointTuple> {
-    const { thread_id, ns, id, parent, metadata, writes } = row;
-    const configOf = (checkpoint_id: string) => ({
-      configurable: { thread_id, checkpoint_ns: ns, checkpoint_id },
-    });
-    const values = Object.entries(body.values).map(
-      async ([channel, value]) => [channel, await join(value, parts, this.serde)] as const,
-    );
-    const checkpoint = {
-      ...body.checkpoint,
-      id,
-      channel_values: Object.fromEntries(await Promise.all(values)),
-    } as Checkpoint;
-    if (parent !== null && checkpoint.v < 4)
-      await this.#bringSends(db, { threadId: thread_id, ns, id: parent }, checkpoint);
-    this.#seen.see(thread_id, row, row, stateOf(body));
-    const tuple: CheckpointTuple = {
-      config: configOf(id),
-      checkpoint,
-      metadata: JSON.parse(metadata),
-      pendingWrites: await this.#valuesOf(writes, parts),
-    };
-    return parent === null ? tuple : { ...tuple, parentConfig: configOf(parent) };
-  }
-
-  /** Checkpoints before version 4 had what was sent to tasks among the writes of their parents. */
-  async #bringSends(db: TablesDatabase, parent: Place, checkpoint: Checkpoint): Promise<void> {
-    const before = await getCheckpoint(db, parent);
-    const sends = (before?.writes ?? []).filter(([, channel]) => channel === TASKS);
-    if (!before || sends.length === 0) return;
-    const parts = await getParts(
-      db,
-      before.thread,
-      sends.flatMap(([, , value]) => partsOf(value)),
-    );
-    checkpoint.channel_values[TASKS] = (await this.#valuesOf(sends, parts)).map(([, , value]) => value);
-    const versions = Object.values(checkpoint.channel_versions);
-    checkpoint.channel_versions[TASKS] =
-      versions.length > 0 ? maxChannelVersion(...versions) : this.getNextVersion(undefined);
-  }
-
-  #valuesOf(
-    writes: CheckpointRow["writes"],
-    parts: ReadonlyMap<string, Part>,
-  ): Promise<CheckpointPendingWrite[]> {
-    return Promise.all(
-      writes.map(
-        async ([task, channel, value]): Promise<CheckpointPendingWrite> => [
-          task,
-          channel,
-          await join(value, parts, this.serde),
-        ],
-      ),
-    );
   }
 }
 
