@@ -23,6 +23,7 @@ let healthy: Holdfast;
 beforeAll(async () => {
   database = await freshDatabase();
   pool = new pg.Pool({ connectionString: database.url, max: 40 });
+  pool.on("error", () => {});
   healthy = await openHoldfast({ database: database.url, tools, graceSeconds: 0.1 });
 });
 afterAll(async () => {

@@ -122,6 +122,7 @@ export class Parking {
   #reopen(): void {
     this.#under = undefined;
     this.#closed = false;
+    this.announce(); // who waits for the run to be quiet may have nothing else to wait for
   }
 
   async #park(): Promise<void> {

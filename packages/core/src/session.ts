@@ -96,6 +96,8 @@ export class Session implements Execution {
   readonly #opened = Promise.withResolvers<void>();
   readonly #open = new Map<string, Promise<unknown>>();
   readonly #kept = new Set<PromiseLike<unknown>>();
+  /** Calls that are on their way: not yet found on record, decided, or open. */
+  #beginning = 0;
   /** Doubts that a tool is being asked about. */
   readonly #resolving = new Map<string, Promise<boolean>>();
   /** Calls that policy is deciding. */
@@ -191,8 +193,14 @@ export class Session implements Execution {
   }
 
   async begin<T>(lane: Lane, call: Call<T>): Promise<Begun<T>> {
-    await this.#mayBegin(lane, call.name);
-    return await this.#unlessControlFlow(lane, () => this.#plan(this.#find(lane, call)));
+    this.#beginning++;
+    try {
+      await this.#mayBegin(lane, call.name);
+      return await this.#unlessControlFlow(lane, () => this.#plan(this.#find(lane, call)));
+    } finally {
+      this.#beginning--;
+      this.#parking.announce();
+    }
   }
 
   /** Asks a person for an input, and waits for it. */
@@ -316,7 +324,7 @@ export class Session implements Execution {
   async settled(): Promise<void> {
     for (;;) {
       if (this.#stopError) throw this.#stopError.error;
-      const isIdle = this.#open.size === 0 && this.#kept.size === 0 && this.#clearing.size === 0;
+      const isIdle = this.#open.size === 0 && this.#kept.size === 0 && this.#beginning === 0;
       if (isIdle && this.#parking.isQuiet) return;
       await Promise.race([this.#parking.changed(), this.stopped]);
     }

@@ -136,6 +136,7 @@ test("a call that begins while the run parks is not made", async () => {
   );
   running.catch(() => {});
   await underWay.promise;
+  await eventually(async () => (await holdfast.entries(id)).some(({ kind }) => kind === "doubt"));
   done.resolve("seen");
   await expect(running).rejects.toThrow("(RUN_WAITING)");
   expect(calls).toEqual([]);

@@ -107,6 +107,8 @@ describe("a heartbeat's connection that is cut", () => {
     await door.shut();
     const before = await heartbeatOf(id);
     await sql("select pg_terminate_backend($1)", [before?.pid]);
+    await eventually(async () => (await heartbeatOf(id)) === undefined);
+    for (let i = 0; i < 20; i++) await holdfast.entries(id); // the process has heard of it
     goOn.resolve();
     await eventually(async () => (await holdfast.entries(id)).some(({ kind }) => kind === "intent"));
 
