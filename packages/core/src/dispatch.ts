@@ -2,6 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { decode, type Encoded, encode, encodeError } from "./codec.ts";
 import type { Course, Located } from "./course.ts";
 import type { Cleared } from "./deciding.ts";
+import { failureOf, noteOrigin } from "./error-class.ts";
 import { HoldfastError } from "./errors.ts";
 import { Lane } from "./lane.ts";
 import type { Effect, Observation, Usage } from "./ledger/entry.ts";
@@ -131,7 +132,9 @@ export class Dispatch<T> implements Live<T> {
         throw tried.error;
       }
       const error = this.#shown(tried.error);
-      const ms = canRepeat(this.#terms.effect) ? waitMs(this.#terms.retry, tries, Math.random()) : undefined;
+      const ms = canRepeat(this.#terms.effect)
+        ? waitMs(this.#terms.retry, tries, Math.random(), failureOf(error))
+        : undefined;
       if (ms === undefined) {
         await this.fail(error);
         throw error;
@@ -177,6 +180,7 @@ export class Dispatch<T> implements Live<T> {
     error: unknown,
     { aborted = false, said }: { aborted?: boolean; said?: unknown } = {},
   ): Promise<void> {
+    noteOrigin(error, this.#call.kind === "model" ? "model" : "tool");
     if (this.#call.kind === "model" || aborted) {
       this.#settleFailed(error, said);
       // No outcome: a model call's next try takes its place; an aborted effect may have happened, or not.
@@ -353,7 +357,7 @@ export class Dispatch<T> implements Live<T> {
         throw tried.error;
       }
       const error = this.#shown(tried.error);
-      const ms = tried.as === "aborted" ? undefined : waitMs(this.#terms.retry, tries, Math.random());
+      const ms = tried.as === "aborted" ? undefined : waitMs(this.#terms.retry, tries, Math.random(), failureOf(error));
       const aborted =
         tried.as === "aborted" ||
         (ms !== undefined && !(await this.#waitToRetry(tries, error, Math.round(ms))));

@@ -14,6 +14,8 @@ import { importRun } from "./export/import-run.ts";
 import { readRunFile } from "./export/read-run-file.ts";
 import { finish } from "./finish.ts";
 import type { Agent, AgentOptions, Handler } from "./fleet/agent.ts";
+import { type By, command, redrive } from "./fleet/commands.ts";
+import { type DeadLetters, deadLettersOn } from "./fleet/dead-letters.ts";
 import { Fleet } from "./fleet/fleet.ts";
 import type { Handle } from "./fleet/handle.ts";
 import type { StartOptions } from "./fleet/start.ts";
@@ -156,6 +158,8 @@ export class Holdfast {
   readonly runs: RunList;
   /** Effects of which nobody can say from here whether they happened. */
   readonly doubts: Doubts;
+  /** Runs of the fleet that ended badly, until they are redriven. */
+  readonly deadLetters: DeadLetters;
   /** What runs ask people: whether a call may go out, or for an input. */
   readonly questions: Questions;
   readonly #options: HoldfastOptions;
@@ -229,6 +233,7 @@ export class Holdfast {
       entries: (id) => this.entries(id),
       tail: (id, options) => this.tail(id, options),
     });
+    this.deadLetters = deadLettersOn(this.#fleet);
   }
 
   /**
@@ -345,6 +350,38 @@ export class Holdfast {
     options: StartOptions = {},
   ): Promise<Handle<Output>> {
     return await this.#fleet.start(agent, input, options);
+  }
+
+  /**
+   * Stops a run for good, whoever works on it: the call under way is aborted through its signal, what came of it is recorded,
+   * and its effects that may have happened are in doubt. Throws RUN_NOT_FOUND, COMMAND_NOT_ALLOWED for a run that has ended.
+   */
+  async cancel(id: string, by: By): Promise<void> {
+    await command(this.#fleet, id, "cancel", by);
+  }
+
+  /**
+   * Stops a run until it is resumed: calls under way may settle, then it parks. Throws RUN_NOT_FOUND, COMMAND_NOT_ALLOWED.
+   */
+  async pause(id: string, by: By): Promise<void> {
+    await command(this.#fleet, id, "pause", by);
+  }
+
+  /** Lets a paused run go on: an inline one when its caller comes back. Throws RUN_NOT_FOUND, COMMAND_NOT_ALLOWED. */
+  async resume(id: string, by: By): Promise<void> {
+    await command(this.#fleet, id, "resume", by);
+  }
+
+  /**
+   * Queues a run of the fleet anew that failed or is dead, or several. What counted against it is reset; its ledger is kept:
+   * what it has done is not done again, and model answers after its last effect are asked for anew. Throws RUN_NOT_FOUND,
+   * COMMAND_NOT_ALLOWED, INVALID_ARGUMENT.
+   */
+  async redrive(
+    id: string | readonly string[],
+    { by = "hf.redrive", ...changed }: { readonly by?: string; readonly input?: unknown } = {},
+  ): Promise<void> {
+    for (const each of typeof id === "string" ? [id] : id) await redrive(this.#fleet, each, { by, ...changed });
   }
 
   /** A worker that picks up runs of the agents registered here, once it is started. Throws INVALID_ARGUMENT. */

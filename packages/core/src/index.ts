@@ -9,6 +9,8 @@ export {
   type TablesDatabase,
 } from "./holdfast.ts";
 export type { Agent, AgentContext, AgentOptions, Handler } from "./fleet/agent.ts";
+export type { By } from "./fleet/commands.ts";
+export type { DeadLetter, DeadLetters } from "./fleet/dead-letters.ts";
 export type { Handle } from "./fleet/handle.ts";
 export type { StartOptions } from "./fleet/start.ts";
 export type { Worker, WorkerOptions } from "./fleet/worker.ts";
@@ -24,7 +26,7 @@ export { type Departure, departureText, type Trace } from "./trace/trace.ts";
 export { type RunDiff, type RunTotals, runDiffText, type StepDiff } from "./run-diff.ts";
 export type { ExportOptions } from "./export/export-run.ts";
 export type { Difference } from "./diff/difference.ts";
-export type { Retry } from "./retry.ts";
+export type { ErrorClass, Retry } from "./retry.ts";
 export type { PolicyOptions, Reconciled, ToolSettings } from "./settings.ts";
 
 // Budgets

@@ -1,7 +1,9 @@
 import { decode, encodeError } from "../codec.ts";
+import { failureOf } from "../error-class.ts";
 import { finish } from "../finish.ts";
 import type { Standing } from "../heart.ts";
 import type { Entry, Failing } from "../ledger/entry.ts";
+import { type Retry, waitMs } from "../retry.ts";
 import { outside } from "../scope.ts";
 import { type Means, Session } from "../session.ts";
 import { append, type Lease } from "../store/ledger.ts";
@@ -31,7 +33,7 @@ export async function execute(
   sessions.add(session);
   try {
     session.open(entries, { means, lease, standing });
-    const failing = (): Failing | undefined => undefined;
+    const failing = (error: unknown) => nextTry(registered.retry, claimed.retries + 1, error);
     const work = () =>
       session.root.enter(async () => await registered.handler(inputOf(session), contextOf(session)));
     await finish(session, work, host.settings.redactor, { failing });
@@ -53,6 +55,15 @@ function contextOf({ runId, run }: Session): AgentContext {
   const succeeded = [...run.ended.values()].filter(({ status }) => status === "succeeded");
   const outputs = succeeded.map(({ name, value }) => [name, value === undefined ? undefined : decode(value)]);
   return { runId, outputs: Object.fromEntries(outputs) };
+}
+
+/** When the work is tried again, as it goes to the ledger. Undefined: it is not. */
+function nextTry(retry: Retry | undefined, tries: number, error: unknown): Failing | undefined {
+  const failure = failureOf(error);
+  const ms = waitMs(retry, tries, Math.random(), failure);
+  if (ms === undefined) return undefined;
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return { kind: "note", note: "failing", tries, error: text, class: failure.class, waitMs: Math.round(ms) };
 }
 
 async function refuse({ db }: Means, lease: Lease, error: unknown): Promise<void> {

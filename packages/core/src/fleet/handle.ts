@@ -1,6 +1,7 @@
 import type { LedgerEntry, TailOptions } from "../read-ledger.ts";
 import type { RunStatus } from "../run/status.ts";
 import { mustGetHead } from "../store/runs.ts";
+import { command } from "./commands.ts";
 import type { Shared } from "./host.ts";
 import { resultOf } from "./results.ts";
 
@@ -25,6 +26,11 @@ export class Handle<Output = unknown> {
   /** Throws RUN_NOT_FOUND. */
   async status(): Promise<RunStatus> {
     return (await mustGetHead(await this.#fleet.host.db(), this.id)).status;
+  }
+
+  /** Tells it to stop for good. Throws RUN_NOT_FOUND, COMMAND_NOT_ALLOWED where it has ended otherwise. */
+  async cancel({ by = "its starter" }: { readonly by?: string } = {}): Promise<void> {
+    await command(this.#fleet, this.id, "cancel", { by });
   }
 
   entries(): Promise<LedgerEntry[]> {

@@ -37,28 +37,28 @@ with head as (
          epoch        = case when status = 'running' then epoch else epoch + 1 end,
          appends      = case when status = 'running' then appends else 0 end,
          command      = $7,
-         status       = case when $6 is not null then $6
+         status       = case when $6::text is not null then $6::text
                              when $8::boolean and not inline then 'queued'
-                             when $8 then 'waiting'
+                             when $8::boolean then 'waiting'
                              else status end,
-         waiting_on   = case when $6 is not null then null
-                             when $8 and not inline then null
-                             when $8 then 'caller'
+         waiting_on   = case when $6::text is not null then null
+                             when $8::boolean and not inline then null
+                             when $8::boolean then 'caller'
                              else waiting_on end,
-         finished_at  = case when $6 is null then finished_at else now() end
+         finished_at  = case when $6::text is null then finished_at else now() end
    where run    = $1
      and seq    = $2
      and status = $9
-  returning run, case when $6 is null then seq else seq - 1 end as seq, epoch
+  returning run, case when $6::text is null then seq else seq - 1 end as seq, epoch
 ), told as (
   insert into holdfast.entries (run, seq, epoch, at, kind, step, body, value)
   select run, seq, epoch, now(), $3, null, $4, $5
     from head
 ), ended as (
   insert into holdfast.entries (run, seq, epoch, at, kind, step, body, value)
-  select run, seq + 1, epoch, now(), 'outcome', null, json_build_object('status', $6, 'kept', false)::text, null
+  select run, seq + 1, epoch, now(), 'outcome', null, json_build_object('status', $6::text, 'kept', false)::text, null
     from head
-   where $6 is not null
+   where $6::text is not null
 )
 select seq
   from head`;
