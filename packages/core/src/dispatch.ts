@@ -357,7 +357,10 @@ export class Dispatch<T> implements Live<T> {
         throw tried.error;
       }
       const error = this.#shown(tried.error);
-      const ms = tried.as === "aborted" ? undefined : waitMs(this.#terms.retry, tries, Math.random(), failureOf(error));
+      const ms =
+        tried.as === "aborted"
+          ? undefined
+          : waitMs(this.#terms.retry, tries, Math.random(), failureOf(error));
       const aborted =
         tried.as === "aborted" ||
         (ms !== undefined && !(await this.#waitToRetry(tries, error, Math.round(ms))));

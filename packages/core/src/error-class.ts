@@ -14,9 +14,11 @@ export function classOf(error: unknown): ErrorClass {
     const known = ownClass(each);
     if (known) return known;
   }
-  return causesOf(error)
-    .map((each) => origins.get(each))
-    .find((origin) => origin !== undefined) ?? "tool";
+  return (
+    causesOf(error)
+      .map((each) => origins.get(each))
+      .find((origin) => origin !== undefined) ?? "tool"
+  );
 }
 
 export const failureOf = (error: unknown): Failure => ({

@@ -381,7 +381,8 @@ export class Holdfast {
     id: string | readonly string[],
     { by = "hf.redrive", ...changed }: { readonly by?: string; readonly input?: unknown } = {},
   ): Promise<void> {
-    for (const each of typeof id === "string" ? [id] : id) await redrive(this.#fleet, each, { by, ...changed });
+    for (const each of typeof id === "string" ? [id] : id)
+      await redrive(this.#fleet, each, { by, ...changed });
   }
 
   /** A worker that picks up runs of the agents registered here, once it is started. Throws INVALID_ARGUMENT. */

@@ -20,7 +20,10 @@ export interface DeadLetters {
   /** The newest first: at most `limit`, 1 to 500. Default 50. */
   list(filter?: { agent?: string; limit?: number }): Promise<DeadLetter[]>;
   /** One of them, with its last entries: at most `last`, default 20. Throws RUN_NOT_FOUND where there is none of this id. */
-  get(id: string, options?: { last?: number }): Promise<DeadLetter & { readonly entries: readonly LedgerEntry[] }>;
+  get(
+    id: string,
+    options?: { last?: number },
+  ): Promise<DeadLetter & { readonly entries: readonly LedgerEntry[] }>;
 }
 
 const LARGEST_PAGE = 500;
@@ -38,7 +41,10 @@ export function deadLettersOn(fleet: Shared): DeadLetters {
   return {
     async list({ agent, limit = 50 } = {}) {
       if (!Number.isInteger(limit) || limit < 1 || limit > LARGEST_PAGE) {
-        throw new HoldfastError("INVALID_ARGUMENT", { argument: "limit", why: `must be from 1 to ${LARGEST_PAGE}` });
+        throw new HoldfastError("INVALID_ARGUMENT", {
+          argument: "limit",
+          why: `must be from 1 to ${LARGEST_PAGE}`,
+        });
       }
       return await lettersOf(await listDeadLetters(await fleet.host.db(), { agent }, limit));
     },

@@ -34,7 +34,7 @@ test("a cancel aborts the call under way through its signal, wherever it runs, a
   await underWay.promise;
   await other.cancel(run.id, by);
   expect(await outcomeOf(run.result())).toBe("CANCELLED");
-  expect((await told(holdfast, run.id))).toEqual(["intent wire#0", "command", "doubt wire#0", "outcome"]);
+  expect(await told(holdfast, run.id)).toEqual(["intent wire#0", "command", "doubt wire#0", "outcome"]);
 });
 
 test("a call that returns although it is cancelled is on record", async () => {
@@ -54,7 +54,7 @@ test("a call that returns although it is cancelled is on record", async () => {
   await underWay.promise;
   await run.cancel();
   expect(await outcomeOf(run.result())).toBe("CANCELLED");
-  expect((await told(holdfast, run.id))).toEqual(["intent wire#0", "command", "observation wire#0", "outcome"]);
+  expect(await told(holdfast, run.id)).toEqual(["intent wire#0", "command", "observation wire#0", "outcome"]);
 });
 
 test("an inline run is cancelled from outside as well", async () => {
@@ -67,7 +67,9 @@ test("an inline run is cancelled from outside as well", async () => {
       () => {
         const aborted = signal();
         underWay.resolve();
-        return new Promise<never>((_, reject) => aborted.addEventListener("abort", () => reject(aborted.reason)));
+        return new Promise<never>((_, reject) =>
+          aborted.addEventListener("abort", () => reject(aborted.reason)),
+        );
       },
       { effect: "read" },
     ),
@@ -137,7 +139,10 @@ test("an inline run that is paused says so", async () => {
 
 test("a command is refused where it means nothing", async () => {
   const holdfast = await open();
-  const run = await holdfast.start(holdfast.agent("quick", () => {}), undefined);
+  const run = await holdfast.start(
+    holdfast.agent("quick", () => {}),
+    undefined,
+  );
   expect(await outcomeOf(holdfast.resume(run.id, by))).toBe("COMMAND_NOT_ALLOWED");
   expect(await outcomeOf(holdfast.redrive(run.id))).toBe("COMMAND_NOT_ALLOWED");
   expect(await outcomeOf(holdfast.cancel(run.id, { by: "" }))).toBe("INVALID_ARGUMENT");
@@ -162,7 +167,10 @@ test("the run of an owner who died after it was cancelled is cancelled by whoeve
   await underWay.promise;
   // As if it died in the moment in which it was told.
   await sql("update holdfast.runs set command = 'cancel' where run_id = $1", [id]);
-  await sql("update holdfast.workers set until = now() - interval '1 second' where worker = (select leased_by from holdfast.runs where run_id = $1)", [id]);
+  await sql(
+    "update holdfast.workers set until = now() - interval '1 second' where worker = (select leased_by from holdfast.runs where run_id = $1)",
+    [id],
+  );
   other.agent("any", () => {});
   await other.worker().start();
   await eventually(async () => (await other.runs.get(id)).status === "cancelled");

@@ -27,7 +27,12 @@ test("work that failed is tried again when its time comes, and does nothing of w
   await holdfast.worker().start();
   await eventually(() => isWaiting(run.id));
   expect(await holdfast.runs.get(run.id)).toMatchObject({ status: "waiting", waitingOn: "timer" });
-  expect((await run.entries()).at(-1)).toMatchObject({ note: "failing", tries: 1, class: "tool", error: "Error: not yet" });
+  expect((await run.entries()).at(-1)).toMatchObject({
+    note: "failing",
+    tries: 1,
+    class: "tool",
+    error: "Error: not yet",
+  });
   await makeDue(run.id);
   expect(await run.result()).toBe(2);
   expect(calls).toEqual(["charge"]);
@@ -49,7 +54,11 @@ test("a run whose tries are used up has failed, and is a dead letter until it is
   await holdfast.worker().start();
   await expect(run.result()).rejects.toThrow("broken");
   const [letter] = await holdfast.deadLetters.list({ agent: "broken" });
-  expect(letter).toMatchObject({ id: run.id, status: "failed", error: { name: "TypeError", message: "broken" } });
+  expect(letter).toMatchObject({
+    id: run.id,
+    status: "failed",
+    error: { name: "TypeError", message: "broken" },
+  });
   const { entries } = await holdfast.deadLetters.get(run.id, { last: 1 });
   expect(entries).toMatchObject([{ kind: "outcome", status: "failed" }]);
 
@@ -110,10 +119,18 @@ test("a run that kills its worker again and again is dead, and its ledger says w
     const worker = (await open()) as typeof poison;
     worker.agent("poison", forever<void>);
     await worker.worker().start();
-    await eventually(async () => (await sql("select from holdfast.runs where run_id = $1 and leased_by is not null", [run.id])).length > 0);
+    await eventually(
+      async () =>
+        (await sql("select from holdfast.runs where run_id = $1 and leased_by is not null", [run.id]))
+          .length > 0,
+    );
     // It is killed: its time is over, and it does not beat again.
     await stall(run.id);
-    await eventually(async () => (await sql("select from holdfast.runs where run_id = $1 and crashes = $2", [run.id, crashes])).length > 0);
+    await eventually(
+      async () =>
+        (await sql("select from holdfast.runs where run_id = $1 and crashes = $2", [run.id, crashes]))
+          .length > 0,
+    );
     if (crashes < 2) await worker.close({ graceSeconds: 0 });
   }
   await expect(run.result()).rejects.toMatchObject({ code: "RUN_DEAD" });
@@ -122,7 +139,9 @@ test("a run that kills its worker again and again is dead, and its ledger says w
     status: "dead",
     reason: "its workers died 2 times in a row without a new observation",
   });
-  expect(await holdfast.deadLetters.list({ agent: "poison" })).toMatchObject([{ id: run.id, status: "dead" }]);
+  expect(await holdfast.deadLetters.list({ agent: "poison" })).toMatchObject([
+    { id: run.id, status: "dead" },
+  ]);
 });
 
 test("seven waits are no crashes", async () => {
@@ -136,10 +155,7 @@ test("seven waits are no crashes", async () => {
   await holdfast.worker().start();
   for (let waits = 1; waits <= 7; waits++) {
     await eventually(() => isWaiting(run.id));
-    await sql(
-      `update holdfast.runs set run_at = now() where run_id = $1 and status = 'waiting'`,
-      [run.id],
-    );
+    await sql(`update holdfast.runs set run_at = now() where run_id = $1 and status = 'waiting'`, [run.id]);
     await eventually(async () => (await holdfast.runs.get(run.id)).attempts.resumes >= waits);
   }
   expect(await run.result()).toBe("rested");
@@ -164,7 +180,9 @@ test("a run may take so many steps over all its tries, and not one more", async 
 
 test("a run is worked on for so long, and not a moment longer", async () => {
   const holdfast = await open();
-  const agent = holdfast.agent("slow", () => step("look", forever<void>, { effect: "read" }), { timeoutMs: 50 });
+  const agent = holdfast.agent("slow", () => step("look", forever<void>, { effect: "read" }), {
+    timeoutMs: 50,
+  });
   const run = await holdfast.start(agent, undefined);
   await holdfast.worker().start();
   await expect(run.result()).rejects.toMatchObject({ code: "TIMED_OUT", details: { timeoutMs: 50 } });
