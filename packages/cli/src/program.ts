@@ -1,8 +1,10 @@
 import { Command } from "commander";
 import { addComparing } from "./commands/comparing.ts";
 import { addCompletion } from "./commands/completion.ts";
+import { addDev } from "./commands/dev.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addDoubts } from "./commands/doubts.ts";
+import { addFleet } from "./commands/fleet.ts";
 import { addKeys } from "./commands/keys.ts";
 import { addMigrate } from "./commands/migrate.ts";
 import { addPrune } from "./commands/prune.ts";
@@ -41,11 +43,13 @@ const ADDED: readonly ((holdfast: Command, terminal: Terminal) => void)[] = [
   addQuestions,
   addDoubts,
   addComparing,
+  addFleet,
   addWorkers,
   addPrune,
   addMigrate,
   addDoctor,
   addKeys,
   addServe,
+  addDev,
   addCompletion,
 ];

@@ -339,6 +339,11 @@ export class Holdfast {
     return this.#fleet.agent(name, handler, options);
   }
 
+  /** The agents that are registered in this process. */
+  get agents(): readonly Agent[] {
+    return [...this.#fleet.agents.values()].map(({ agent }) => agent);
+  }
+
   /**
    * Queues a run of an agent, for whichever worker has it. With a key it is started once, however many start it at the same
    * time. Throws RUN_EXISTS_DIFFERENT for a key that was used with another input, QUEUE_FULL, INVALID_ARGUMENT for an input

@@ -16,6 +16,7 @@ import { problemOf, refuse } from "./problem.ts";
 import { type Env, router } from "./router.ts";
 import { comparingRoutes } from "./routes/comparing.ts";
 import { doubtRoutes } from "./routes/doubts.ts";
+import { fleetRoutes } from "./routes/fleet.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { questionRoutes } from "./routes/questions.ts";
 import { referenceRoutes } from "./routes/reference.ts";
@@ -103,6 +104,7 @@ export function createApi(hf: Holdfast, options: ApiOptions = {}) {
     .route("/v1", doubtRoutes(hf, shown))
     .route("/v1", questionRoutes(hf, shown))
     .route("/v1", comparingRoutes(hf, shown, redact))
+    .route("/v1", fleetRoutes(hf))
     .route("/v1", upkeepRoutes(hf));
 }
 

@@ -13,6 +13,8 @@ export { type Client, createClient } from "./client.ts";
 
 // What it says
 export { asJson, type Shown, shownBy } from "./shown.ts";
+export { startByName } from "./start.ts";
+export { listAgents, type OfferedAgent } from "./store/agents.ts";
 export { listWorkers } from "./store/workers.ts";
 export { type Why, whyOf } from "./why.ts";
 export { statusOf } from "./problem.ts";

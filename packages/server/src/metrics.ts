@@ -15,12 +15,16 @@ const BUCKETS = [0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
  */
 export class Metrics {
   readonly #registry = new Registry();
-  readonly #runs = this.#gauge("runs", "Runs by status, and by what they wait for", ["status", "waiting_on"]);
+  readonly #runs = this.#gauge("runs", "Runs that have not ended, by status and by what they wait for", [
+    "status",
+    "waiting_on",
+  ]);
   readonly #oldest = this.#gauge(
     "oldest_queued_seconds",
     "How long the run has waited that is queued longest",
   );
   readonly #workers = this.#gauge("workers_alive", "Workers whose leases are good");
+  readonly #dead = this.#gauge("dead_letters", "Runs that ended badly and that nobody has redriven");
   readonly #takeovers = this.#counter("takeovers_total", "Epochs that began, by after what", ["after"]);
   readonly #intents = this.#counter("intents_total", "Dispatches that were intended, by effect", ["effect"]);
   readonly #refusals = this.#counter("refusals_total", "Calls that policy refused");
@@ -60,12 +64,15 @@ export class Metrics {
   }
 
   async #text(): Promise<string> {
-    const { runs, oldestQueuedSeconds, workersAlive } = await getCounts((await this.#hf.opened()).db);
+    const { runs, oldestQueuedSeconds, workersAlive, deadLetters } = await getCounts(
+      (await this.#hf.opened()).db,
+    );
     this.#runs.reset();
     for (const { status, waitingOn, runs: count } of runs)
       this.#runs.set({ status, waiting_on: waitingOn ?? "" }, count);
     this.#oldest.set(oldestQueuedSeconds);
     this.#workers.set(workersAlive);
+    this.#dead.set(deadLetters);
     await this.#count();
     return await this.#registry.metrics();
   }

@@ -25,11 +25,39 @@ export const RunSummary = z
   })
   .openapi("RunSummary");
 
+const spent = {
+  cap: z.number().optional().openapi({ description: "Absent where it is not limited" }),
+  spent: z.number(),
+  held: z.number().openapi({ description: "For calls that are under way" }),
+  left: z.number().optional(),
+};
+
+const RunBudget = z
+  .object({
+    ...spent,
+    estimated: z.number().openapi({ description: "So much of what is spent: nobody said what it cost" }),
+    tokens: z.object(spent),
+    calls: z.object(spent),
+    models: z.record(
+      z.string(),
+      z.object({
+        calls: z.int(),
+        inputTokens: z.int(),
+        cachedInputTokens: z.int(),
+        outputTokens: z.int(),
+        reasoningTokens: z.int(),
+        cost: z.number(),
+      }),
+    ),
+  })
+  .openapi("RunBudget", { description: "Money is in micro-dollars" });
+
 export const Run = RunSummary.extend({
   input: value("What it was started with"),
   value: value("What it came to, where it succeeded and that is data"),
   error: value("What it failed with"),
   attempts: z.object({ crashes: z.int(), retries: z.int(), resumes: z.int() }),
+  budget: RunBudget,
 }).openapi("Run");
 
 export const RunPage = z
@@ -138,3 +166,15 @@ export const RunDiff = z
     end: z.array(Difference),
   })
   .openapi("RunDiff");
+
+export const Agent = z
+  .object({
+    name: z.string(),
+    versions: z
+      .array(z.object({ version: z.string().nullable(), workers: z.int() }))
+      .openapi({ description: "That living workers have" }),
+    queued: z.int(),
+    running: z.int(),
+    waiting: z.int(),
+  })
+  .openapi("Agent");

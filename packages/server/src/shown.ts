@@ -40,6 +40,7 @@ export function shownBy(redactor: Redactor, everything = true) {
       value: value("value", run.value),
       error: value("error", run.error),
       attempts: run.attempts,
+      budget: run.budget,
     }),
     entry: (entry: LedgerEntry): ShownEntry => {
       const { runId, seq, epoch, at, kind, ...rest } = entry;
@@ -75,13 +76,15 @@ export function shownBy(redactor: Redactor, everything = true) {
   };
 }
 
-function summaryOf({ createdAt, finishedAt, prunedAt, tags, ...run }: RunSummary) {
+/** Field by field: what a run comes to hold one day is shown once somebody has seen to it that it may be. */
+function summaryOf(run: RunSummary) {
+  const { id, agent, version, status, waitingOn, seq, epoch, parent, forkedFrom, imported } = run;
   return {
-    ...run,
-    tags: [...tags],
-    createdAt: createdAt.toISOString(),
-    finishedAt: finishedAt?.toISOString(),
-    prunedAt: prunedAt?.toISOString(),
+    ...{ id, agent, version, status, waitingOn, seq, epoch, parent, forkedFrom, imported },
+    tags: [...run.tags],
+    createdAt: run.createdAt.toISOString(),
+    finishedAt: run.finishedAt?.toISOString(),
+    prunedAt: run.prunedAt?.toISOString(),
   };
 }
 

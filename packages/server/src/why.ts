@@ -25,7 +25,10 @@ export function whyIn(
   entries: readonly LedgerEntry[],
   doubts: readonly OpenDoubt[],
 ): Why {
-  switch (standing.status) {
+  const { status, command } = standing;
+  if (command === "pause" && (status === "queued" || status === "waiting"))
+    return { why: "It is paused.", todo: "Let it go on: holdfast resume." };
+  switch (status) {
     case "running":
       return running(standing, entries);
     case "queued":
@@ -76,18 +79,20 @@ function running(
   };
 }
 
-function queued({ startsInSeconds, agent, workersAlive }: Standing): Why {
-  if (startsInSeconds > 0) return { why: `It starts in ${seconds(startsInSeconds)}.`, todo: undefined };
+function queued({ agent, workersAlive }: Standing): Why {
+  const named = agent ?? "its agent";
   if (workersAlive === 0)
     return {
-      why: "It waits for a worker, and none is alive.",
+      why: `It waits for a worker, and none that is alive has ${named}.`,
       todo: "Start one: holdfast worker --app ./agents.ts",
     };
-  const todo = `See that a worker has registered ${agent ?? "its agent"}, and is not full: holdfast workers.`;
-  return { why: "It waits for a worker to take it.", todo };
+  return {
+    why: `It waits for one of the ${workersAlive} workers that have ${named} to have a place free.`,
+    todo: "Start more workers, or raise their concurrency, if that takes too long: holdfast agents.",
+  };
 }
 
-function waiting({ waitingOn }: Standing, doubts: readonly OpenDoubt[]): Why {
+function waiting({ waitingOn, wakesInSeconds }: Standing, doubts: readonly OpenDoubt[]): Why {
   switch (waitingOn) {
     case "doubt": {
       const names = doubts.map(({ name, step }) => `${name} (${step})`).join(", ");
@@ -116,8 +121,13 @@ function waiting({ waitingOn }: Standing, doubts: readonly OpenDoubt[]): Why {
         why: "Its budget has too little left for the next call.",
         todo: "Raise it: holdfast budgets raise.",
       };
-    case "timer":
-      return { why: "It sleeps, or waits before it is tried again.", todo: undefined };
+    case "timer": {
+      const when = wakesInSeconds === null ? "" : ` It goes on in ${seconds(Math.max(0, wakesInSeconds))}.`;
+      return {
+        why: `It sleeps, waits for its time, or waits before it is tried again.${when}`,
+        todo: undefined,
+      };
+    }
     case "dependency":
       return { why: "It waits for runs that it comes after.", todo: "Ask the same of those." };
     case null:

@@ -33,10 +33,19 @@ select run_id as "runId"
  limit 1000`;
 
 const QUEUED = /* sql */ `
+select r.run_id as "runId"
+  from holdfast.runs r
+  join holdfast.entries e using (run, seq)
+ where r.status = 'queued'
+   and r.command is null
+   and e.at < now() - interval '1 minute'
+ order by r.run
+ limit 1000`;
+
+const DEAD = /* sql */ `
 select run_id as "runId"
-  from holdfast.runs
- where status = 'queued'
-   and run_at < now() - interval '1 minute'
+  from holdfast.dead_letters
+  join holdfast.runs using (run)
  order by run
  limit 1000`;
 
@@ -52,6 +61,7 @@ export async function checkRuns(db: Queryable): Promise<Finding[]> {
     ["stuck runs", STUCK, [STUCK_SECONDS], "holdfast why <run>: a call without timeoutMs may take for ever"],
     ["doubts", WAITING, ["doubt"], "holdfast doubts, then holdfast resolve"],
     ["runs left by their caller", WAITING, ["caller"], "call hf.run with their ids again"],
+    ["dead letters", DEAD, [], "holdfast dead-letters, then holdfast redrive"],
     ["runs queued for over a minute", QUEUED, [], "start a worker that has their agents"],
   ] as const;
   const findings: Finding[] = [];

@@ -3,6 +3,7 @@ import { type Key, keyFrom, SCOPES, serve } from "@holdfast/server";
 import type { Command } from "commander";
 import { pino } from "pino";
 import { type Common, wholeNumber } from "../connected.ts";
+import { stopped } from "../stopped.ts";
 import type { Terminal } from "../terminal.ts";
 
 interface Options extends Common {
@@ -40,10 +41,3 @@ export function addServe(holdfast: Command, terminal: Terminal): void {
 function keysIn({ env }: Terminal): Key[] {
   return env.HOLDFAST_KEY ? [keyFrom("HOLDFAST_KEY", SCOPES, env.HOLDFAST_KEY)] : [];
 }
-
-/** Settles once the user, or the service manager, wants it to end. */
-export const stopped = (stop: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (stop.aborted) resolve();
-    else stop.addEventListener("abort", () => resolve(), { once: true });
-  });

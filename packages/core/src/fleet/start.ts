@@ -10,19 +10,21 @@ import type { Shared } from "./host.ts";
 
 export interface StartOptions {
   /** The same key again, with the same input, is the same run; with another input it is RUN_EXISTS_DIFFERENT. */
-  readonly key?: string;
+  readonly key?: string | undefined;
   /** Not before this. Default: as soon as a worker is free. */
-  readonly runAt?: Date;
+  readonly runAt?: Date | undefined;
   /** The highest goes first. From -1,000,000 to 1,000,000. Default 0. */
-  readonly priority?: number;
-  readonly tags?: readonly string[];
+  readonly priority?: number | undefined;
+  readonly tags?: readonly string[] | undefined;
   /** Crashes in a row without a new observation, after which the run is dead. Default 5. */
-  readonly maxAttempts?: number;
+  readonly maxAttempts?: number | undefined;
   /** Only workers with the agent's version at hand work on it, and not the newest there is. Default false. */
-  readonly pin?: boolean;
+  readonly pin?: boolean | undefined;
+  /** Who starts it. Recorded. */
+  readonly by?: string | undefined;
 }
 
-const OPTIONS = ["key", "runAt", "priority", "tags", "maxAttempts", "pin"];
+const OPTIONS = ["key", "runAt", "priority", "tags", "maxAttempts", "pin", "by"];
 const DEFAULT_MOST_CRASHES = 5;
 const FARTHEST_PRIORITY = 1_000_000;
 const LONGEST_KEY = 512;
@@ -47,7 +49,7 @@ export async function queuedOf(
   fleet: Shared,
   agent: Pick<Agent, "name" | "version">,
   input: unknown,
-  { key, runAt, priority = 0, tags, maxAttempts = DEFAULT_MOST_CRASHES, pin = false }: StartOptions,
+  { key, runAt, priority = 0, tags, maxAttempts = DEFAULT_MOST_CRASHES, pin = false, by }: StartOptions,
 ): Promise<Queued> {
   const { redactor } = fleet.host.settings;
   const kept = input === undefined ? undefined : redactor.apply("input", input);
@@ -60,6 +62,7 @@ export async function queuedOf(
       inline: false,
       tags,
       key,
+      by,
       parent: currentScope()?.runId,
       value: kept === undefined ? undefined : encode(kept),
     },
@@ -98,7 +101,9 @@ export function checkOptions(options: StartOptions, more: readonly string[] = []
   const refuse = (argument: string, why: string) => new HoldfastError("INVALID_ARGUMENT", { argument, why });
   const unknown = Object.keys(options).find((option) => !OPTIONS.includes(option) && !more.includes(option));
   if (unknown) throw refuse(unknown, `is no option; there are ${[...OPTIONS, ...more].join(", ")}`);
-  const { key, runAt, priority = 0, maxAttempts = 1 } = options;
+  const { key, runAt, priority = 0, maxAttempts = 1, by } = options;
+  if (by !== undefined && (typeof by !== "string" || by === ""))
+    throw refuse("by", "must name who starts it");
   if (key !== undefined && (typeof key !== "string" || key === "" || key.length > LONGEST_KEY)) {
     throw refuse("key", `must be a string of 1 to ${LONGEST_KEY} characters`);
   }

@@ -56,6 +56,7 @@ export interface Start {
   readonly tags?: readonly string[] | undefined;
   readonly parent?: string | undefined;
   readonly key?: string | undefined; // the same key again is the same run
+  readonly by?: string | undefined; // who started it
   readonly budget?: Limits | undefined; // what the run may spend
   readonly value?: Encoded | undefined;
 }
