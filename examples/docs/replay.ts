@@ -1,6 +1,6 @@
 import { departureText, openHoldfast, runDiffText } from "@holdfast/core";
+import { answer } from "./support.ts";
 
-declare const answer: (input: { question: string }) => Promise<string>;
 
 const hf = await openHoldfast();
 
@@ -12,4 +12,25 @@ if (!trace.follows) for (const departure of trace.departures) console.log(depart
 // #region diff
 console.log(runDiffText(await hf.diff("order-42", "order-43")));
 // #endregion
+
+// #region fork
+const fork = await hf.fork("order-42", {
+  at: 17, // the last entry that both runs share
+  set: { steps: { "model#0/look_up:call_1": { output: { price: 6 } } } },
+});
+await hf.run(fork.id, () => answer({ question: "How much is it?" }));
+// #endregion
+
+// #region export
+await hf.exportRun("order-42", {
+  to: "src/order-42.jsonl",
+  redact: ["input.customer", /\b\d{16}\b/], // a path, and whatever looks like a card number
+  vitest: { import: "answer", from: "./support.ts" },
+});
+// #endregion
+
+// #region import
+const id = await hf.importRun("order-42.jsonl"); // its id, unless you name another
+// #endregion
+console.log(id);
 await hf.close();

@@ -1,4 +1,4 @@
-import type { Effect, Entry, Fact } from "../../packages/core/src/ledger/entry.ts";
+import { type Effect, type Entry, type Fact, stamped } from "../../packages/core/src/ledger/entry.ts";
 import { idempotencyKeyOf } from "../../packages/core/src/ledger/key.ts";
 import { doubtsOf, type Run, replay } from "../../packages/core/src/ledger/replay.ts";
 
@@ -53,13 +53,12 @@ function* entriesOf(effects: readonly Effect[], ledger: string): Generator<Entry
   for (let at = 0; at < ledger.length; at += 3) {
     const step = Number(ledger[at + 1]);
     const fact = factOf(ledger[at] as string, step, effects[step] ?? "once");
-    yield {
-      ...fact,
+    yield stamped(fact, {
       runId: "r",
       seq: at / 3 + 1,
       epoch: Number.parseInt(ledger[at + 2] as string, 36),
       at: new Date(0),
-    };
+    });
   }
 }
 

@@ -20,6 +20,7 @@ import { Fleet } from "./fleet/fleet.ts";
 import type { Handle } from "./fleet/handle.ts";
 import type { StartOptions } from "./fleet/start.ts";
 import type { Worker, WorkerOptions } from "./fleet/worker.ts";
+import { type ForkOptions, forkRun } from "./fork-run.ts";
 import { Heart } from "./heart.ts";
 import { digestOf } from "./json.ts";
 import type { Start } from "./ledger/entry.ts";
@@ -303,6 +304,21 @@ export class Holdfast {
   async diff(a: string, b: string): Promise<RunDiff> {
     const { db } = await this.opened();
     return await diffRuns(await readRecordedRun(db, a, "diff"), await readRecordedRun(db, b, "diff"));
+  }
+
+  /**
+   * A new run that begins with the first `at` entries of another, with what `set` says changed in them: what they say has
+   * happened is not done again, and what comes after is done anew, under keys of its own. An inline run goes on when
+   * `hf.run` is called with the fork's id; that of a fleet is queued. Gives back the new run. Throws RUN_NOT_FOUND,
+   * INVALID_ARGUMENT, QUEUE_FULL, and COMMAND_NOT_ALLOWED where a call is under way at `at`.
+   */
+  async fork(id: string, options: ForkOptions = {}): Promise<Handle> {
+    if (options.id !== undefined) this.#check(options.id, {});
+    const { db } = await this.opened();
+    const recorded = await readRecordedRun(db, id, "fork");
+    const { redactor } = this.#settings;
+    const forked = await forkRun(db, recorded, options, { redactor, queueLimit: this.#options.queueLimit });
+    return this.#fleet.forked(db, forked);
   }
 
   /**

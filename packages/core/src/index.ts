@@ -25,6 +25,7 @@ export type { RunFilter, RunList, RunPage, RunSummary, RunView } from "./run-lis
 export { type Departure, departureText, type Trace } from "./trace/trace.ts";
 export { type RunDiff, type RunTotals, runDiffText, type StepDiff } from "./run-diff.ts";
 export type { ExportOptions } from "./export/export-run.ts";
+export type { ForkOptions, ForkSet } from "./fork-run.ts";
 export type { Difference } from "./diff/difference.ts";
 export type { ErrorClass, Retry } from "./retry.ts";
 export type { PolicyOptions, Reconciled, ToolSettings } from "./settings.ts";

@@ -1,6 +1,6 @@
 import type { Appender } from "./appender.ts";
 import { HoldfastError } from "./errors.ts";
-import type { Blob, Entry, Fact, Question } from "./ledger/entry.ts";
+import { type Blob, type Entry, type Fact, type Question, stamped } from "./ledger/entry.ts";
 import { advance, type Run } from "./ledger/replay.ts";
 import { putBlobs } from "./store/blobs.ts";
 import type { Database, Transaction } from "./store/database.ts";
@@ -264,6 +264,6 @@ export class RunWriter {
   }
 
   #stamp(fact: Fact, seq: number, at: Date): Entry {
-    return { ...fact, runId: this.lease.runId, seq, epoch: this.lease.epoch, at };
+    return stamped(fact, { runId: this.lease.runId, seq, epoch: this.lease.epoch, at });
   }
 }

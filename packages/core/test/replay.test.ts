@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { encode } from "../src/codec.ts";
-import type { Entry, Fact } from "../src/ledger/entry.ts";
+import { type Entry, type Fact, stamped } from "../src/ledger/entry.ts";
 import { advance, doubtsOf, isInDoubt, lanesOf, placesOf, replay } from "../src/ledger/replay.ts";
 import {
   answered,
@@ -113,7 +113,7 @@ test.each<[string, Entry[]]>([
 });
 
 function stamp(fact: Fact, seq: number, epoch: number): Entry {
-  return { ...fact, runId: "r", seq, epoch, at: new Date(0) };
+  return stamped(fact, { runId: "r", seq, epoch, at: new Date(0) });
 }
 
 test("an open intent is in doubt once its epoch is over, and not before", () => {

@@ -47,6 +47,12 @@ export class Fleet implements Shared {
     return new Handle<Output>(this, await startRun(this, agent, input, options));
   }
 
+  /** A run that was made by forking: if it is queued, workers may want it. */
+  forked(db: Database, runId: string): Handle {
+    this.notifier(db).tell("queued");
+    return new Handle(this, runId);
+  }
+
   worker(options: WorkerOptions): Worker {
     const worker = new Worker(this, options);
     this.#workers.add(worker);

@@ -32,6 +32,14 @@ export interface Stamp {
 
 export type Entry<F extends Fact = Fact> = F & Stamp;
 
+export const stamped = <F extends Fact>(fact: F, stamp: Stamp): Entry<F> => ({ ...fact, ...stamp });
+
+/** An entry without its stamp. */
+export function factOf<F extends Fact>(entry: Entry<F>): F {
+  const { runId: _runId, seq: _seq, epoch: _epoch, at: _at, ...fact } = entry;
+  return fact as unknown as F; // what is left of F & Stamp without Stamp
+}
+
 /** What kind of thing is called: a model, a tool that a framework runs, or a step of the user's own code. */
 export type CallKind = "model" | "tool" | "step";
 
@@ -205,7 +213,7 @@ export interface Command {
 }
 
 /** Something worth knowing that changes no outcome. */
-export type Note = Drift | Resampled | Retried | Settled | Parked | Released | Failing | Ended;
+export type Note = Drift | Resampled | Retried | Settled | Parked | Released | Failing | Ended | Forked;
 
 export interface Drift {
   readonly kind: "note";
@@ -274,6 +282,16 @@ export interface Ended {
   readonly name: string; // that this run knows it by
   readonly status: "succeeded" | "failed" | "cancelled" | "dead";
   readonly value?: Encoded | undefined;
+}
+
+/** The run goes on from here by itself: what stands before was copied from another. */
+export interface Forked {
+  readonly kind: "note";
+  readonly note: "forked";
+  readonly from: string;
+  readonly shared: number; // so many entries
+  readonly changed?: readonly number[] | undefined; // entries that were changed as they were copied
+  readonly aside?: readonly string[] | undefined; // steps that stood on what was changed: they are done anew
 }
 
 /** The run's end. `value` is its value where `kept`, or the error that it failed with. */

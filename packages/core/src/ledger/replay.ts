@@ -1,6 +1,6 @@
 import { newTally, type Tally, tally } from "../budget/tally.ts";
 import { unreachable } from "../unreachable.ts";
-import { type Asked, answer, ask, use } from "./asked.ts";
+import { type Asked, answer, ask, use, withdrawUnused } from "./asked.ts";
 import { corrupt } from "./corrupt.ts";
 import type {
   Doubt,
@@ -144,6 +144,11 @@ export function advance(run: Run, entry: Entry): void {
       break;
     case "note":
       if (entry.note === "resampled") for (const key of entry.steps) forget(run, key);
+      if (entry.note === "forked") {
+        // What a person said, or was asked, is about the other run's call.
+        withdrawUnused(run.questions);
+        for (const key of entry.aside ?? []) forget(run, key);
+      }
       break;
     case "command":
       if (entry.command !== "redrive") break;

@@ -33,6 +33,7 @@ export function hear(told: Told, entry: Entry): void {
   time(told, entry);
   if (entry.kind === "start") told.input = entry.value;
   if (entry.kind === "note" && entry.note === "ended") told.ended.set(entry.run, entry);
+  if (entry.kind === "note" && entry.note === "forked") told.command = undefined;
   if (entry.kind !== "command") return;
   switch (entry.command) {
     case "pause":

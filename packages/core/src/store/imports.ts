@@ -1,4 +1,4 @@
-import type { Entry } from "../ledger/entry.ts";
+import { type Entry, factOf } from "../ledger/entry.ts";
 import type { RunStatus } from "../run/status.ts";
 import type { Queryable } from "./database.ts";
 import { rowOf } from "./ledger.ts";
@@ -41,7 +41,7 @@ export async function insertRun(
   entries: readonly Entry[],
   blobs: ReadonlyMap<string, string>,
 ): Promise<boolean> {
-  const facts = entries.map(({ runId: _runId, seq: _seq, epoch: _epoch, at: _at, ...fact }) => rowOf(fact));
+  const facts = entries.map((entry) => rowOf(factOf(entry)));
   const { rows } = await db.query(INSERT, [
     head.runId,
     head.agent ?? null,

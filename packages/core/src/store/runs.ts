@@ -73,6 +73,8 @@ export interface Head {
   readonly prunedAt: Date | null;
   /** It was read from a file: nobody may work on it. */
   readonly imported: boolean;
+  /** The number of the run whose record answered in it. */
+  readonly replayOf: string | null;
   readonly owner: {
     readonly number: number;
     readonly name: string;
@@ -86,7 +88,7 @@ const COLUMNS = /* sql */ `
 select r.run, r.run_id as "runId", r.agent, r.agent_version as version, r.inline, r.status, r.waiting_on as "waitingOn",
        r.seq, r.epoch, r.input_digest as "inputDigest", p.run_id as parent, f.run_id as "forkedFrom", r.tags,
        r.command, r.run_at <= now() as due, r.created_at as "createdAt", r.finished_at as "finishedAt", r.pruned_at as "prunedAt",
-       r.imported,
+       r.imported, r.replay_of as "replayOf",
        case when r.leased_by is not null then json_build_object(
          'number', r.leased_by,
          'name',   coalesce(w.host || ':' || w.pid, 'an unknown worker'),

@@ -1,5 +1,14 @@
 import { encode } from "../codec.ts";
-import type { After, Effect, Entry, Fact, Intent, Observation, Takeover } from "../ledger/entry.ts";
+import {
+  type After,
+  type Effect,
+  type Entry,
+  type Fact,
+  type Intent,
+  type Observation,
+  stamped,
+  type Takeover,
+} from "../ledger/entry.ts";
 import { idempotencyKeyOf } from "../ledger/key.ts";
 import { type Run, replay } from "../ledger/replay.ts";
 
@@ -8,7 +17,7 @@ export function entriesOf(...facts: readonly Fact[]): Entry[] {
   let epoch = 0;
   return facts.map((fact, i): Entry => {
     if (fact.kind === "takeover") epoch++;
-    return { ...fact, runId: "r", seq: i + 1, epoch, at: new Date(0) };
+    return stamped(fact, { runId: "r", seq: i + 1, epoch, at: new Date(0) });
   });
 }
 

@@ -79,8 +79,8 @@ export async function traceRun<T>(
       return trace.value as C;
     });
   const tracer = new Tracer(recorded.runId, recorded.entries, settings, child);
-  const { start } = tracer.run;
-  const input = (start?.value === undefined ? undefined : decode(start.value)) as never;
+  const { input: started } = tracer.run;
+  const input = (started === undefined ? undefined : decode(started)) as never;
 
   const working = tracer.root.enter(async (): Promise<Settled<T>> => {
     try {

@@ -1,0 +1,109 @@
+import { randomUUID } from "node:crypto";
+import { encode } from "./codec.ts";
+import { HoldfastError } from "./errors.ts";
+import { digestOf } from "./json.ts";
+import { type Fact, type Forked, factOf } from "./ledger/entry.ts";
+import { downstreamOf, endOf, prefixOf, whyNotFork } from "./ledger/fork.ts";
+import type { Run } from "./ledger/replay.ts";
+import { blobsNamedIn } from "./rebuild-request.ts";
+import type { RecordedRun } from "./recorded-run.ts";
+import type { Redactor } from "./redact.ts";
+import type { Database } from "./store/database.ts";
+import { copyRun } from "./store/forks.ts";
+import type { Head } from "./store/runs.ts";
+
+/** What is to have been otherwise. */
+export interface ForkSet {
+  /** What the run was started with. */
+  readonly input?: unknown;
+  /** What steps came to, by their keys. */
+  readonly steps?: Readonly<Record<string, { readonly output: unknown }>>;
+}
+
+export interface ForkOptions {
+  /** The last entry that the fork shares with the run. Default: its last. */
+  readonly at?: number;
+  readonly set?: ForkSet;
+  /** The id of the new run. Default: made up. */
+  readonly id?: string;
+}
+
+/** Writes a new run that begins with the first entries of another. Gives back its id. */
+export async function forkRun(
+  db: Database,
+  { head, entries, runId, blobs }: RecordedRun & { readonly head: Head },
+  { at = head.seq, set = {}, id = `${runId}~${randomUUID().slice(0, 8)}` }: ForkOptions,
+  { redactor, queueLimit }: { readonly redactor: Redactor; readonly queueLimit?: number | undefined },
+): Promise<string> {
+  const refuse = (why: string) => new HoldfastError("COMMAND_NOT_ALLOWED", { runId, command: "fork", why });
+  if (!Number.isInteger(at) || at < 1 || at > head.seq) {
+    const why = `must be the seq of an entry of run ${runId}: 1 to ${head.seq}`;
+    throw new HoldfastError("INVALID_ARGUMENT", { argument: "at", why });
+  }
+  const unknown = Object.keys(set).find((field) => field !== "input" && field !== "steps");
+  if (unknown !== undefined) {
+    const why = `has no ${unknown}: a fork has an input and outputs of steps; a model or a prompt is changed in the code it goes on with`;
+    throw new HoldfastError("INVALID_ARGUMENT", { argument: "set", why });
+  }
+  if (head.replayOf !== null) throw refuse("it is a replay: what its tools did was mocked");
+  const open = whyNotFork(entries, at);
+  if (open) {
+    const near = open.near.length > 0 ? `; it can be forked at ${open.near.join(" and ")}` : "";
+    throw refuse(`at entry ${at} the call ${open.why} is under way, and may happen${near}`);
+  }
+
+  const run = prefixOf(entries, at);
+  const changes = changesIn(run, set, redactor, at);
+  const first = Math.min(...changes.map(({ seq }) => seq));
+  const { aside, effect } = downstreamOf(run, first);
+  if (changes.length > 0 && effect) {
+    throw refuse(
+      `entry ${first} is changed, and the effect ${effect.step.key} (entry ${effect.seq}) happened after it as it was; fork it at ${first}`,
+    );
+  }
+  const note: Forked = {
+    kind: "note",
+    note: "forked",
+    from: runId,
+    shared: at,
+    ...(changes.length > 0 ? { changed: changes.map(({ seq }) => seq), aside } : {}),
+  };
+  const prefix = entries.slice(0, at);
+  const named = await blobsNamedIn(prefix, blobs);
+  const inputDigest =
+    set.input === undefined ? head.inputDigest : digestOf(redactor.apply("input", set.input));
+  const copied = await copyRun(db, { run: head.run, at, id, note, changes, blobs: [...named.keys()], inputDigest, queueLimit });
+  if (copied === "full") throw new HoldfastError("QUEUE_FULL", { limit: queueLimit ?? 0 });
+  if (copied === "there") {
+    const why = `there is a run ${id}`;
+    throw new HoldfastError("COMMAND_NOT_ALLOWED", { runId, command: "fork", why });
+  }
+  return id;
+}
+
+/** An entry of the prefix with another value. */
+export interface Change {
+  readonly seq: number;
+  readonly fact: Fact;
+}
+
+function changesIn(run: Run, { input, steps = {} }: ForkSet, redactor: Redactor, at: number): Change[] {
+  const changes: Change[] = [];
+  if (input !== undefined && run.start) {
+    changes.push({ seq: run.start.seq, fact: { ...factOf(run.start), value: encode(redactor.apply("input", input)) } });
+  }
+  for (const [key, { output }] of Object.entries(steps)) {
+    const step = run.steps.get(key);
+    if (step?.at !== "observed" && step?.at !== "done") {
+      const why = `has a step that has no outcome in the first ${at} entries: ${key}`;
+      throw new HoldfastError("INVALID_ARGUMENT", { argument: "set.steps", why });
+    }
+    const value = encode(redactor.apply("output", output));
+    const fact: Fact =
+      step.at === "done"
+        ? { ...factOf(step.resolution), value }
+        : { ...factOf(step.observation), ok: true, asks: undefined, value };
+    changes.push({ seq: endOf(step), fact });
+  }
+  return changes;
+}

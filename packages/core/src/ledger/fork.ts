@@ -1,0 +1,74 @@
+import type { Entry } from "./entry.ts";
+import { type Run, replay, type Step } from "./replay.ts";
+
+/** Why a run cannot be forked there; `near` are the entries before and behind it where it can. */
+export interface Unforkable {
+  readonly why: string;
+  readonly near: readonly number[];
+}
+
+/**
+ * May a run be forked after entry `at`? Not while a call is open: it may have happened, and the fork would make it again
+ * under a key of its own, or go on without it. Gives back why not.
+ */
+export function whyNotFork(entries: readonly Entry[], at: number): Unforkable | undefined {
+  const open = openAt(entries);
+  const why = open.get(at);
+  if (why === undefined) return undefined;
+  const before = [...open.keys()].findLast((seq) => seq < at && open.get(seq) === undefined);
+  const behind = [...open.keys()].find((seq) => seq > at && open.get(seq) === undefined);
+  return { why, near: [before, behind].filter((seq) => seq !== undefined) };
+}
+
+/** For each entry, a call that is under way after it; undefined where none is. */
+function openAt(entries: readonly Entry[]): Map<number, string | undefined> {
+  const open = new Set<string>();
+  const at = new Map<number, string | undefined>();
+  for (const entry of entries) {
+    if (entry.kind === "intent") open.add(entry.step);
+    if (entry.kind === "observation" || entry.kind === "resolution") open.delete(entry.step);
+    at.set(entry.seq, [...open][0]);
+  }
+  return at;
+}
+
+/** What stands in the prefix on what is changed in it. */
+export interface Downstream {
+  /** Answers and reads: they are set aside, and asked for anew. */
+  readonly aside: readonly string[];
+  /** The first effect: it has happened, and cannot be set aside. */
+  readonly effect: { readonly step: Step; readonly seq: number } | undefined;
+}
+
+/** What came after entry `changed` in a run, and so may stand on it. */
+export function downstreamOf(run: Run, changed: number): Downstream {
+  const later = [...run.steps.values()]
+    .map((step) => ({ step, seq: endOf(step) }))
+    .filter(({ seq }) => seq > changed)
+    .sort((a, b) => a.seq - b.seq);
+  const isEffect = ({ step }: { step: Step }) =>
+    "intent" in step && step.intent !== undefined && step.intent.effect !== "read" && step.at !== "undone";
+  return { aside: later.filter((each) => !isEffect(each)).map(({ step }) => step.key), effect: later.find(isEffect) };
+}
+
+/** The entry in which a step came to its end, or else the last that is about it. */
+export function endOf(step: Step): number {
+  switch (step.at) {
+    case "observed":
+      return step.observation.seq;
+    case "refused":
+      return step.refusal.seq;
+    case "done":
+    case "undone":
+      return step.resolution.seq;
+    case "doubted":
+      return step.doubt.seq;
+    case "intended":
+      return step.intent.seq;
+  }
+}
+
+/** The fold of a prefix. */
+export const prefixOf = (entries: readonly Entry[], at: number): Run =>
+  replay(entries.filter(({ seq }) => seq <= at));
+
