@@ -1,7 +1,6 @@
 import { departureText, openHoldfast, runDiffText } from "@holdfast/core";
 import { answer } from "./support.ts";
 
-
 const hf = await openHoldfast();
 
 // #region trace

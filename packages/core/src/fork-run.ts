@@ -72,7 +72,16 @@ export async function forkRun(
   const named = await blobsNamedIn(prefix, blobs);
   const inputDigest =
     set.input === undefined ? head.inputDigest : digestOf(redactor.apply("input", set.input));
-  const copied = await copyRun(db, { run: head.run, at, id, note, changes, blobs: [...named.keys()], inputDigest, queueLimit });
+  const copied = await copyRun(db, {
+    run: head.run,
+    at,
+    id,
+    note,
+    changes,
+    blobs: [...named.keys()],
+    inputDigest,
+    queueLimit,
+  });
   if (copied === "full") throw new HoldfastError("QUEUE_FULL", { limit: queueLimit ?? 0 });
   if (copied === "there") {
     const why = `there is a run ${id}`;
@@ -90,7 +99,10 @@ export interface Change {
 function changesIn(run: Run, { input, steps = {} }: ForkSet, redactor: Redactor, at: number): Change[] {
   const changes: Change[] = [];
   if (input !== undefined && run.start) {
-    changes.push({ seq: run.start.seq, fact: { ...factOf(run.start), value: encode(redactor.apply("input", input)) } });
+    changes.push({
+      seq: run.start.seq,
+      fact: { ...factOf(run.start), value: encode(redactor.apply("input", input)) },
+    });
   }
   for (const [key, { output }] of Object.entries(steps)) {
     const step = run.steps.get(key);

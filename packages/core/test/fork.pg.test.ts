@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type Holdfast, type HoldfastOptions, HoldfastError, idempotencyKey, step } from "../src/index.ts";
+import { type Holdfast, HoldfastError, type HoldfastOptions, idempotencyKey, step } from "../src/index.ts";
 import { port, tool } from "./agent.ts";
 import { useHoldfast } from "./opened.ts";
 import { newId } from "./store.ts";
@@ -33,7 +33,10 @@ async function agent(): Promise<string> {
 }
 
 const count = (dids: readonly { did: string }[]) =>
-  dids.reduce<Record<string, number>>((counts, { did }) => ({ ...counts, [did]: (counts[did] ?? 0) + 1 }), {});
+  dids.reduce<Record<string, number>>(
+    (counts, { did }) => ({ ...counts, [did]: (counts[did] ?? 0) + 1 }),
+    {},
+  );
 
 async function recorded(work: () => Promise<unknown> = agent, options: HoldfastOptions = {}) {
   const [id, holdfast] = [newId(), await open(options)];
@@ -60,7 +63,9 @@ describe("a fork", () => {
       expect(copied).toEqual(entries.slice(0, seq).map((entry) => ({ ...entry, runId: fork })));
       expect(await holdfast.run(fork, agent)).toBe("done");
       // What the prefix says has happened is not done again; the rest is done once, under keys of the fork's own.
-      const prefix = entries.slice(0, seq).flatMap((entry) => (entry.kind === "observation" ? entry.step : []));
+      const prefix = entries
+        .slice(0, seq)
+        .flatMap((entry) => (entry.kind === "observation" ? entry.step : []));
       const again = world.slice(before);
       expect(new Set(again.map(({ key }) => key)).size).toBe(again.length);
       expect(again.filter(({ key }) => world.slice(0, before).some((past) => past.key === key))).toEqual([]);
@@ -89,7 +94,11 @@ describe("a fork", () => {
       parent: undefined,
     });
     const entries = await holdfast.entries(id);
-    expect((await holdfast.entries(fork.id)).at(-1)).toMatchObject({ note: "forked", from: id, shared: entries.length });
+    expect((await holdfast.entries(fork.id)).at(-1)).toMatchObject({
+      note: "forked",
+      from: id,
+      shared: entries.length,
+    });
     const request = await holdfast.request(id, "model#1");
     await holdfast.runs.delete(id);
     expect(await holdfast.request(fork.id, "model#1")).toEqual(request);
@@ -111,8 +120,18 @@ describe("a fork", () => {
     });
     const holdfast = await open();
     const { id: fork } = await holdfast.fork(id);
-    expect(await holdfast.run(fork, work(async () => {}))).toBe(2);
-    expect(await holdfast.run(id, work(async () => {}))).toBe(3);
+    expect(
+      await holdfast.run(
+        fork,
+        work(async () => {}),
+      ),
+    ).toBe(2);
+    expect(
+      await holdfast.run(
+        id,
+        work(async () => {}),
+      ),
+    ).toBe(3);
     expect(made).toEqual(["a", "b", "b"]);
   });
 
@@ -157,7 +176,9 @@ describe("what a fork sets", () => {
   test("reaches everything that comes after it: answers and reads are made anew", async () => {
     const calls: unknown[] = [];
     const { id, holdfast } = await recorded(buys(calls));
-    const intended = (await holdfast.entries(id)).find((entry) => entry.kind === "intent" && entry.name === "buy");
+    const intended = (await holdfast.entries(id)).find(
+      (entry) => entry.kind === "intent" && entry.name === "buy",
+    );
     const { id: fork } = await holdfast.fork(id, {
       at: (intended?.seq as number) - 1,
       set: { steps: { "quote#0": { output: { cents: 900 } } } },
@@ -178,7 +199,9 @@ describe("what a fork sets", () => {
   test("is refused where an effect has happened on what was", async () => {
     const { id, holdfast } = await recorded(buys([]));
     const set = { steps: { "quote#0": { output: { cents: 900 } } } };
-    await expect(holdfast.fork(id, { set })).rejects.toThrow(/the effect buy#0 .* happened after it as it was; fork it at 4/);
+    await expect(holdfast.fork(id, { set })).rejects.toThrow(
+      /the effect buy#0 .* happened after it as it was; fork it at 4/,
+    );
     await expect(holdfast.fork(id, { set: { input: 1 } })).rejects.toThrow(/fork it at 1/);
   });
 
@@ -235,7 +258,9 @@ describe("a fork of a run that asked a person", () => {
       const fork = (forked as { id: string }).id;
       const before = calls.length;
       const came = (await holdfast.run(fork, pays(calls)).catch((error: unknown) => error)) as Waiting;
-      const happened = entries.slice(0, seq).some((entry) => entry.kind === "observation" && entry.step === "pay#0");
+      const happened = entries
+        .slice(0, seq)
+        .some((entry) => entry.kind === "observation" && entry.step === "pay#0");
       if (happened) expect(came).toBe("paid");
       else {
         expect(came).toMatchObject({ code: "RUN_WAITING", details: { waitingOn: "approval" } });

@@ -57,7 +57,8 @@ const PERMITS: Record<(Intent | Observation | Refusal)["kind"], readonly Asked["
 
 /** Nothing was asked, as far as what has not happened yet is concerned. */
 export function withdrawUnused(questions: Questions): void {
-  for (const [id, asked] of questions) if (asked.usedBy === undefined) questions.set(id, { ...asked, at: "withdrawn" });
+  for (const [id, asked] of questions)
+    if (asked.usedBy === undefined) questions.set(id, { ...asked, at: "withdrawn" });
 }
 
 /** The question that this step waits for, or whose answer it has not used: the last one. */

@@ -48,7 +48,10 @@ export function downstreamOf(run: Run, changed: number): Downstream {
     .sort((a, b) => a.seq - b.seq);
   const isEffect = ({ step }: { step: Step }) =>
     "intent" in step && step.intent !== undefined && step.intent.effect !== "read" && step.at !== "undone";
-  return { aside: later.filter((each) => !isEffect(each)).map(({ step }) => step.key), effect: later.find(isEffect) };
+  return {
+    aside: later.filter((each) => !isEffect(each)).map(({ step }) => step.key),
+    effect: later.find(isEffect),
+  };
 }
 
 /** The entry in which a step came to its end, or else the last that is about it. */
@@ -71,4 +74,3 @@ export function endOf(step: Step): number {
 /** The fold of a prefix. */
 export const prefixOf = (entries: readonly Entry[], at: number): Run =>
   replay(entries.filter(({ seq }) => seq <= at));
-
