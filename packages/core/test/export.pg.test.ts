@@ -234,11 +234,11 @@ describe("a fixture", () => {
 
   test("is brought up to date by HOLDFAST_UPDATE=1", async () => {
     const { file } = await fixture();
-    process.env["HOLDFAST_UPDATE"] = "1";
+    process.env.HOLDFAST_UPDATE = "1";
     try {
       await replayFixture(file, support("Be exact."));
     } finally {
-      delete process.env["HOLDFAST_UPDATE"];
+      delete process.env.HOLDFAST_UPDATE;
     }
     expect(await replayFixture(file, support("Be exact."))).toMatchObject({ cents: 500 });
   });

@@ -69,8 +69,8 @@ describe("a fork", () => {
       const again = world.slice(before);
       expect(new Set(again.map(({ key }) => key)).size).toBe(again.length);
       expect(again.filter(({ key }) => world.slice(0, before).some((past) => past.key === key))).toEqual([]);
-      expect(count(again)["pay"] ?? 0).toBe(prefix.includes("pay#0") ? 0 : 1);
-      expect(count(again)["note"] ?? 0).toBe(prefix.includes("research#0") ? 0 : 1);
+      expect(count(again).pay ?? 0).toBe(prefix.includes("pay#0") ? 0 : 1);
+      expect(count(again).note ?? 0).toBe(prefix.includes("research#0") ? 0 : 1);
       expect(again.filter(({ did }) => did.startsWith("mail"))).toHaveLength(
         2 - prefix.filter((key) => key.startsWith("mail")).length,
       );

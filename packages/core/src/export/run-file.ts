@@ -62,16 +62,16 @@ export function writeRunFile({ runId, entries, blobs, redacted }: RunFile): stri
 export async function parseRunFile(text: string): Promise<RunFile> {
   const lines = text.split("\n").filter((line) => line.trim() !== "");
   const head = parsed(lines[0], 1);
-  if (head["holdfast"] !== "run" || typeof head["run"] !== "string") {
+  if (head.holdfast !== "run" || typeof head.run !== "string") {
     throw noFile("does not begin as one: write it with hf.exportRun");
   }
-  if (typeof head["version"] !== "number" || head["version"] > VERSION) {
+  if (typeof head.version !== "number" || head.version > VERSION) {
     throw noFile(
-      `has version ${String(head["version"])}, this code knows ${VERSION}: upgrade @holdfast/core`,
+      `has version ${String(head.version)}, this code knows ${VERSION}: upgrade @holdfast/core`,
     );
   }
-  const runId = head["run"];
-  const [n, m] = [Number(head["entries"]), Number(head["blobs"])];
+  const runId = head.run;
+  const [n, m] = [Number(head.entries), Number(head.blobs)];
   if (lines.length !== 1 + n + m) {
     const why = `the file has ${lines.length - 1} lines after its first, and should have ${n} entries and ${m} blobs`;
     throw new HoldfastError("LEDGER_CORRUPT", { runId, seq: n, why });
@@ -79,7 +79,7 @@ export async function parseRunFile(text: string): Promise<RunFile> {
   const entries = lines.slice(1, 1 + n).map((line, i) => entryOf(runId, parsed(line, i + 2), i + 2));
   replay(entries);
   const blobs = new Map(lines.slice(1 + n).map((line, i) => blobOf(runId, parsed(line, i + n + 2))));
-  const { paths = [], patterns = [] } = (head["redact"] ?? {}) as Partial<Redacted>;
+  const { paths = [], patterns = [] } = (head.redact ?? {}) as Partial<Redacted>;
   const file = { runId, entries, blobs, redacted: { paths, patterns } };
   await blobsNamedIn(entries, recordOf(file).blobs);
   return file;
@@ -105,7 +105,7 @@ function lineOf({ runId: _runId, at, ...entry }: Entry): object {
 
 function entryOf(runId: string, line: Record<string, unknown>, at: number): Entry {
   const { seq, epoch, kind, value, devalue, ...rest } = line;
-  const when = new Date(String(line["at"]));
+  const when = new Date(String(line.at));
   if (!Number.isInteger(seq) || !Number.isInteger(epoch) || typeof kind !== "string" || Number.isNaN(+when)) {
     throw noFile(`has no entry in line ${at}`);
   }

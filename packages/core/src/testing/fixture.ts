@@ -57,7 +57,7 @@ export async function replayFixture<T, I = never>(
 const UPDATE = "If that is meant, run the test again with HOLDFAST_UPDATE=1.";
 const ANEW = "The record has no answer to that: record a new run and export it.";
 
-const isUpdating = () => !["", "0", "false", undefined].includes(process.env["HOLDFAST_UPDATE"]);
+const isUpdating = () => !["", "0", "false", undefined].includes(process.env.HOLDFAST_UPDATE);
 
 const failure = (trace: Trace, advice: string) =>
   new AssertionError({
