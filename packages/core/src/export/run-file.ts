@@ -66,9 +66,7 @@ export async function parseRunFile(text: string): Promise<RunFile> {
     throw noFile("does not begin as one: write it with hf.exportRun");
   }
   if (typeof head.version !== "number" || head.version > VERSION) {
-    throw noFile(
-      `has version ${String(head.version)}, this code knows ${VERSION}: upgrade @holdfast/core`,
-    );
+    throw noFile(`has version ${String(head.version)}, this code knows ${VERSION}: upgrade @holdfast/core`);
   }
   const runId = head.run;
   const [n, m] = [Number(head.entries), Number(head.blobs)];
