@@ -69,7 +69,7 @@ export class Redactor {
     }
     this.#paths = paths.map((path) => path.split("."));
     this.#patterns = patterns.map(
-      ({ source, flags }) => new RegExp(source, flags.replace(/[gy]/g, "") + "g"),
+      ({ source, flags }) => new RegExp(source, `${flags.replace(/[gy]/g, "")}g`),
     );
     this.#secrets = secrets;
   }

@@ -32,11 +32,7 @@ async function agent(): Promise<string> {
   return await ask(["end", paid], "done");
 }
 
-const count = (dids: readonly { did: string }[]) =>
-  dids.reduce<Record<string, number>>(
-    (counts, { did }) => ({ ...counts, [did]: (counts[did] ?? 0) + 1 }),
-    {},
-  );
+const count = (did: string, events: readonly { did: string }[]) => events.filter((each) => each.did === did).length;
 
 async function recorded(work: () => Promise<unknown> = agent, options: HoldfastOptions = {}) {
   const [id, holdfast] = [newId(), await open(options)];
@@ -69,8 +65,8 @@ describe("a fork", () => {
       const again = world.slice(before);
       expect(new Set(again.map(({ key }) => key)).size).toBe(again.length);
       expect(again.filter(({ key }) => world.slice(0, before).some((past) => past.key === key))).toEqual([]);
-      expect(count(again).pay ?? 0).toBe(prefix.includes("pay#0") ? 0 : 1);
-      expect(count(again).note ?? 0).toBe(prefix.includes("research#0") ? 0 : 1);
+      expect(count("pay", again)).toBe(prefix.includes("pay#0") ? 0 : 1);
+      expect(count("note", again)).toBe(prefix.includes("research#0") ? 0 : 1);
       expect(again.filter(({ did }) => did.startsWith("mail"))).toHaveLength(
         2 - prefix.filter((key) => key.startsWith("mail")).length,
       );

@@ -91,7 +91,7 @@ function ourUid(): number {
 /** Places for the copy, the best first. */
 function cacheDirectories({ dropped }: Account): string[] {
   if (dropped) return ["/var/cache/holdfast", path.join(os.tmpdir(), "holdfast-0"), "/tmp/holdfast-0"];
-  const home = process.env["XDG_CACHE_HOME"] || path.join(os.homedir(), ".cache");
+  const home = process.env.XDG_CACHE_HOME || path.join(os.homedir(), ".cache");
   return [path.join(home, "holdfast"), path.join(os.tmpdir(), `holdfast-${ourUid()}`)];
 }
 
