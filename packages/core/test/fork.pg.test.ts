@@ -32,7 +32,8 @@ async function agent(): Promise<string> {
   return await ask(["end", paid], "done");
 }
 
-const count = (did: string, events: readonly { did: string }[]) => events.filter((each) => each.did === did).length;
+const count = (did: string, events: readonly { did: string }[]) =>
+  events.filter((each) => each.did === did).length;
 
 async function recorded(work: () => Promise<unknown> = agent, options: HoldfastOptions = {}) {
   const [id, holdfast] = [newId(), await open(options)];
