@@ -69,9 +69,14 @@ describe("a fork", () => {
       expect(value).toBe("done");
       expect(copied).toEqual(entries.slice(0, seq).map((entry) => ({ ...entry, runId: fork })));
       // What the prefix says has happened is not done again; the rest is done once, under keys of the fork's own.
-      const prefix = entries.slice(0, seq).flatMap((entry) => (entry.kind === "observation" ? entry.step : []));
+      const prefix = entries
+        .slice(0, seq)
+        .flatMap((entry) => (entry.kind === "observation" ? entry.step : []));
       const mails = prefix.filter((key) => key.startsWith("mail")).length;
-      expect({ seq, mail: did.filter((each) => each.did.startsWith("mail")).length }).toEqual({ seq, mail: 2 - mails });
+      expect({ seq, mail: did.filter((each) => each.did.startsWith("mail")).length }).toEqual({
+        seq,
+        mail: 2 - mails,
+      });
       expect({ seq, note: count("note", did) }).toEqual({ seq, note: prefix.includes("research#0") ? 0 : 1 });
       expect({ seq, pay: count("pay", did) }).toEqual({ seq, pay: prefix.includes("pay#0") ? 0 : 1 });
       expect(new Set([...before, ...did].map(({ key }) => key)).size).toBe(before.length + did.length);
@@ -234,7 +239,9 @@ describe("a fork of a run that asked a person", () => {
   async function approved(): Promise<{ id: string; holdfast: Holdfast; calls: string[] }> {
     const [id, holdfast] = [newId(), await open({ policy })];
     const calls: string[] = [];
-    const error = (await holdfast.run(id, pays(calls)).catch((error: unknown) => error)) as HoldfastError<"RUN_WAITING">;
+    const error = (await holdfast
+      .run(id, pays(calls))
+      .catch((error: unknown) => error)) as HoldfastError<"RUN_WAITING">;
     await holdfast.questions.answer(error.details.questions[0] as string, { approve: true, by: "ana" });
     await holdfast.run(id, pays(calls));
     return { id, holdfast, calls };
@@ -260,7 +267,8 @@ describe("a fork of a run that asked a person", () => {
       const value = asked ? await holdfast.run(fork, pays(calls)) : came;
       forks.push({ seq, waitingOn: asked?.waitingOn, early, value, paid: calls.length - before });
     }
-    const paidAt = entries.find((entry) => entry.kind === "observation" && entry.step === "pay#0")?.seq as number;
+    const paidAt = entries.find((entry) => entry.kind === "observation" && entry.step === "pay#0")
+      ?.seq as number;
     const intended = entries.find((entry) => entry.kind === "intent")?.seq as number;
     expect(forks).toEqual(
       entries.map(({ seq }) => {
