@@ -12,6 +12,7 @@ import { addQuestions } from "./commands/questions.ts";
 import { addRuns } from "./commands/runs.ts";
 import { addServe } from "./commands/serve.ts";
 import { addShow } from "./commands/show.ts";
+import { addSteering } from "./commands/steering.ts";
 import { addTail } from "./commands/tail.ts";
 import { addWhy } from "./commands/why.ts";
 import { addWorkers } from "./commands/workers.ts";
@@ -42,6 +43,7 @@ const ADDED: readonly ((holdfast: Command, terminal: Terminal) => void)[] = [
   addWhy,
   addQuestions,
   addDoubts,
+  addSteering,
   addComparing,
   addFleet,
   addWorkers,

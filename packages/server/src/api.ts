@@ -14,6 +14,7 @@ import { type Log, logged, silent } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { problemOf, refuse } from "./problem.ts";
 import { type Env, router } from "./router.ts";
+import { commandRoutes } from "./routes/commands.ts";
 import { comparingRoutes } from "./routes/comparing.ts";
 import { doubtRoutes } from "./routes/doubts.ts";
 import { fleetRoutes } from "./routes/fleet.ts";
@@ -105,6 +106,7 @@ export function createApi(hf: Holdfast, options: ApiOptions = {}) {
     .route("/v1", questionRoutes(hf, shown))
     .route("/v1", comparingRoutes(hf, shown, redact))
     .route("/v1", fleetRoutes(hf))
+    .route("/v1", commandRoutes(hf, shown))
     .route("/v1", upkeepRoutes(hf));
 }
 

@@ -86,3 +86,17 @@ export function problemOf(c: Context, error: unknown): Response | undefined {
   const { code, message, details } = error;
   return problem(c, statusOf[code], code, { detail: message, details: { ...details } });
 }
+
+/** Why something was refused, where it was: of several things that are asked at once, one does not stop the others. */
+export async function refusalOf(
+  asked: Promise<unknown>,
+): Promise<{ code: string; detail: string } | undefined> {
+  try {
+    await asked;
+    return undefined;
+  } catch (error) {
+    if (HoldfastError.is(error) && statusOf[error.code] < 500)
+      return { code: error.code, detail: error.message };
+    throw error;
+  }
+}

@@ -178,3 +178,17 @@ export const Agent = z
     waiting: z.int(),
   })
   .openapi("Agent");
+
+export const DeadLetter = z
+  .object({
+    id: z.string(),
+    agent: z.string(),
+    status: z.enum(["dead", "failed"]).openapi({ description: "It killed its workers, or its work threw" }),
+    at: instant,
+    error: value("What it failed with, or why it is dead"),
+  })
+  .openapi("DeadLetter");
+
+export const DeadLetterWithEntries = DeadLetter.extend({ entries: z.array(Entry) }).openapi(
+  "DeadLetterWithEntries",
+);

@@ -1,4 +1,5 @@
 import type {
+  DeadLetter,
   Difference,
   LedgerEntry,
   OpenDoubt,
@@ -60,6 +61,11 @@ export function shownBy(redactor: Redactor, everything = true) {
       approved: [...question.approved],
       askedAt: question.askedAt.toISOString(),
       expiresAt: question.expiresAt?.toISOString(),
+    }),
+    deadLetter: ({ id, agent, status, at, error }: DeadLetter) => ({
+      ...{ id, agent, status },
+      at: at.toISOString(),
+      error: value("error", error),
     }),
     /** Where paths are configured, it tells where two runs differ, and not how: its lines are text, which is not searched. */
     diff: ({ input, steps, end, ...diff }: RunDiff) => ({

@@ -18,7 +18,7 @@ export interface DeadLetter {
 
 export interface DeadLetters {
   /** The newest first: at most `limit`, 1 to 500. Default 50. */
-  list(filter?: { agent?: string; limit?: number }): Promise<DeadLetter[]>;
+  list(filter?: { agent?: string | undefined; limit?: number | undefined }): Promise<DeadLetter[]>;
   /** One of them, with its last entries: at most `last`, default 20. Throws RUN_NOT_FOUND where there is none of this id. */
   get(
     id: string,
