@@ -3,10 +3,8 @@ import type { Database } from "./store/database.ts";
 import { type Append, type Appended, append, MOST_FACTS, MOST_RUNS, whyRefused } from "./store/ledger.ts";
 import { isAway } from "./store/pg.ts";
 
-/** After so long a flight is late, and the next one goes without waiting for it. */
+/** After so long a flight is late, and the next one goes without waiting for it. The pool bounds how many there are. */
 const LATE_MS = 20;
-/** But no more than so many at once: they share the pool with everybody else. */
-const MOST_FLIGHTS = 5;
 
 interface Waiting {
   readonly append: Append;
@@ -21,7 +19,7 @@ interface Waiting {
 export class Appender {
   readonly #db: Database;
   #waiting: Waiting[] = [];
-  #flying = 0;
+  #flying = false;
 
   constructor(db: Database) {
     this.#db = db;
@@ -31,18 +29,17 @@ export class Appender {
   append(append: Append): Promise<Appended> {
     return new Promise((landed, refused) => {
       this.#waiting.push({ append, landed, refused });
-      if (this.#flying === 0) void this.#fly();
+      if (!this.#flying) void this.#fly();
     });
   }
 
   async #fly(): Promise<void> {
-    this.#flying++;
+    this.#flying = true;
     // A flight that is late (somebody holds the head of its one run) must not keep the others on the ground.
     let late = false;
     const clear = () => {
-      if (late || this.#flying > MOST_FLIGHTS) return;
       late = true;
-      this.#flying--;
+      this.#flying = false;
       if (this.#waiting.length > 0) void this.#fly();
     };
     while (this.#waiting.length > 0 && !late) {
@@ -50,7 +47,7 @@ export class Appender {
       await this.#send(this.#take());
       clearTimeout(timer);
     }
-    if (!late) this.#flying--;
+    if (!late) this.#flying = false;
   }
 
   #take(): Waiting[] {

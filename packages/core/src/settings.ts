@@ -15,8 +15,8 @@ export interface ToolSettings {
   /** How much harm a repeat does. Default `once`: never called again on its own. */
   readonly effect?: Effect;
   /**
-   * How long one call may take, in milliseconds. After that a `read` or `idempotent` call has failed with TIMED_OUT, and
-   * any other is in doubt: it may yet happen. Default: no limit.
+   * How long one try may take, in milliseconds. After that a `read`, `idempotent` or `transaction` call has failed with
+   * TIMED_OUT, and a `once` call is in doubt: it may yet happen. Default: no limit.
    */
   readonly timeoutMs?: number;
   /** Tries after an error, for `read` and `idempotent` tools. */
