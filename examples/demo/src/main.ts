@@ -2,13 +2,15 @@ import { randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
 import { type Holdfast, openHoldfast } from "@holdfast/core";
 import { startEmbeddedPostgres } from "@holdfast/embedded-postgres";
+import { agents, type Framework, isFramework } from "./agents/index.ts";
 import { diedEarly, finished, kill, killAll, startChild } from "./child.ts";
 import { startRelay, startScriptedModel } from "./model-server.ts";
 import type { News, Refund, Stats } from "./payments.ts";
 import { printSummary, printTimeline, type Summary, say } from "./timeline.ts";
 
-const usage = `npm run demo -- [--effect idempotent|once] [--unprotected] [--live]
+const usage = `npm run demo -- [--framework ${Object.keys(agents).join("|")}] [--effect idempotent|once] [--unprotected] [--live]
 
+  --framework     what the agent is written with; vercel-ai unless said otherwise
   --effect once   the refund is declared nothing, so it is once: in doubt after the crash, and resolved by a person
   --unprotected   the same agent without Holdfast
   --live          a real model: OPENAI_API_KEY, and if you like OPENAI_MODEL and OPENAI_BASE_URL`;
@@ -16,6 +18,7 @@ const usage = `npm run demo -- [--effect idempotent|once] [--unprotected] [--liv
 type Mode = "idempotent" | "once" | "unprotected";
 
 interface Options {
+  readonly framework: Framework;
   readonly mode: Mode;
   readonly live: boolean;
 }
@@ -43,18 +46,20 @@ async function main(): Promise<number> {
   return differs.length === 0 ? 0 : 1;
 }
 
-async function demo({ mode, live }: Options, started: AsyncDisposableStack): Promise<Summary> {
+async function demo({ framework, mode, live }: Options, started: AsyncDisposableStack): Promise<Summary> {
   const database = process.env.DATABASE_URL || (await embedded(started));
   started.defer(killAll); // before the database goes
   const model = started.use(live ? await startRelay(providerUrl()) : await startScriptedModel());
   const runId = `order-42-${randomBytes(3).toString("hex")}`;
-  say("demo", `run ${runId}, ${mode === "unprotected" ? "without Holdfast" : `issue_refund is ${mode}`}`);
+  const how = mode === "unprotected" ? "without Holdfast" : `issue_refund is ${mode}`;
+  say("demo", `run ${runId}, ${framework}, ${how}`);
   const payments = await startPayments({ account: runId, database });
   const env = {
     DATABASE_URL: database,
     SHOP_URL: payments.url,
     OPENAI_BASE_URL: model.url,
     ...(!live && { OPENAI_API_KEY: "none-needed", OPENAI_MODEL: "scripted" }),
+    DEMO_FRAMEWORK: framework,
     DEMO_EFFECT: mode,
     DEMO_UNPROTECTED: mode === "unprotected" ? "1" : "",
   };
@@ -154,13 +159,19 @@ function readArguments(): Options {
   try {
     const { values } = parseArgs({
       args,
-      options: { effect: { type: "string" }, unprotected: { type: "boolean" }, live: { type: "boolean" } },
+      options: {
+        framework: { type: "string" },
+        effect: { type: "string" },
+        unprotected: { type: "boolean" },
+        live: { type: "boolean" },
+      },
     });
-    const { effect = "idempotent", unprotected = false, live = false } = values;
+    const { framework = "vercel-ai", effect = "idempotent", unprotected = false, live = false } = values;
+    if (!isFramework(framework)) refuse(`There is no framework ${framework} in this demo.`);
     if (effect !== "idempotent" && effect !== "once") refuse(`There is no effect ${effect} in this demo.`);
     if (unprotected && values.effect) refuse("Without Holdfast, there is no effect to declare.");
     if (live && !process.env.OPENAI_API_KEY) refuse("--live needs OPENAI_API_KEY.");
-    return { mode: unprotected ? "unprotected" : effect, live };
+    return { framework, mode: unprotected ? "unprotected" : effect, live };
   } catch (error) {
     return refuse((error as Error).message);
   }

@@ -102,12 +102,20 @@ function saying(entry: LedgerEntry): string {
   }
 }
 
-/** A model's answer as the AI SDK's provider interface has it: the tool calls it asks for, else its text. */
-function answered(output: unknown): string {
-  const { content = [] } = output as { content?: { type: string; toolName?: string; text?: string }[] };
-  const calls = content.filter((part) => part.type === "tool-call").map((part) => part.toolName);
-  const text = content.map((part) => part.text ?? "").join("");
+/** A model's answer: the tool calls it asks for, else its text. Each framework records it in a form of its own. */
+function answered(answer: unknown): string {
+  const { content = [], output = [] } = answer as { content?: Part[]; output?: Part[] };
+  const parts = [...content, ...output].flatMap((part) => [part, ...(part.content ?? [])]);
+  const calls = parts.flatMap(({ toolName, name }) => toolName ?? name ?? []);
+  const text = parts.map((part) => part.text ?? "").join("");
   return calls.length > 0 ? `asks for ${calls.join(", ")}` : show(text);
+}
+
+interface Part {
+  readonly toolName?: string; // of a call, in the AI SDK
+  readonly name?: string; // the same in the OpenAI Agents SDK, where texts are the content of messages
+  readonly text?: string;
+  readonly content?: readonly Part[];
 }
 
 const show = (value: unknown): string => (value === undefined ? "" : JSON.stringify(value));

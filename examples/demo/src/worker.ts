@@ -1,5 +1,10 @@
 import { HoldfastError, openHoldfast } from "@holdfast/core";
-import { supportAgent, type Ticket } from "./agent.ts";
+import { agents, isFramework } from "./agents/index.ts";
+import type { Ticket } from "./ticket.ts";
+
+const framework = process.env.DEMO_FRAMEWORK ?? "vercel-ai";
+if (!isFramework(framework)) throw new Error(`There is no framework ${framework} in this demo.`);
+const { supportAgent } = await agents[framework]();
 
 const ticket: Ticket = { orderId: "42", text: "The kettle arrived broken. I would like my money back." };
 

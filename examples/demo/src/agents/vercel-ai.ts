@@ -2,7 +2,8 @@ import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { withDurability } from "@holdfast/vercel-ai"; // Holdfast, line 1 of 3
 import * as ai from "ai";
 import { z } from "zod";
-import { findOrder, refundOrder, sendMail } from "./shop.ts";
+import { findOrder, refundOrder, sendMail } from "../shop.ts";
+import type { Ticket } from "../ticket.ts";
 
 // Holdfast, line 2 of 3. The condition is the demo's alone: --unprotected runs this file with the SDK as it is.
 const { generateText, isStepCount, tool } = process.env.DEMO_UNPROTECTED ? ai : withDurability(ai);
@@ -13,11 +14,6 @@ const openai = createOpenAICompatible({
   baseURL: process.env.OPENAI_BASE_URL || "https://api.openai.com/v1",
   apiKey: process.env.OPENAI_API_KEY ?? "",
 });
-
-export interface Ticket {
-  readonly orderId: string;
-  readonly text: string;
-}
 
 export async function supportAgent(ticket: Ticket): Promise<string> {
   const { text } = await generateText({
