@@ -1,10 +1,11 @@
+import { neverAsksOf } from "./approval.ts";
 import { holdHandoffs } from "./handoff.ts";
 import { currentHold } from "./hold.ts";
 import { keyOfCall } from "./key.ts";
 import { isHeld, MARK, replaceMethod } from "./mark.ts";
 import { holdModel } from "./model.ts";
 import type { HostedEffects } from "./request.ts";
-import type { Agent, Callable, Handoff, McpServer, Model, RunContext, Tool } from "./sdk.ts";
+import type { Agent, Callable, Handoff, McpServer, Model, NeedsApproval, RunContext, Tool } from "./sdk.ts";
 import { holdTools } from "./tools.ts";
 
 /** Prototypes whose methods are replaced: of `Agent`, in this copy of the SDK, and of classes that extend it. */
@@ -36,6 +37,7 @@ function holdKind(agent: Agent, hosted: HostedEffects): void {
 }
 
 function findTools(find: Callable) {
+  let neverAsks: NeedsApproval | undefined;
   return async function getAllTools(
     this: Agent,
     runContext: RunContext,
@@ -43,19 +45,24 @@ function findTools(find: Callable) {
   ): Promise<Tool[]> {
     const hold = currentHold();
     if (hold) {
-      hold.usage ??= runContext.usage.constructor as NonNullable<typeof hold.usage>;
+      hold.runContext = runContext;
+      hold.neverAsks = neverAsks ??= neverAsksOf(this);
       for (const server of this.mcpServers ?? []) passOnKeys(server);
     }
     const tools = (await Reflect.apply(find, this, [runContext, ...rest])) as Tool[];
-    return hold ? holdTools(tools, hold) : tools;
+    return hold ? await holdTools(tools, hold) : tools;
   };
 }
 
 function findHandoffs(find: Callable, hosted: HostedEffects) {
   return async function getEnabledHandoffs(this: Agent, ...args: unknown[]): Promise<Handoff[]> {
     const handoffs = (await Reflect.apply(find, this, args)) as Handoff[];
-    if (!currentHold()) return handoffs;
-    for (const { agent } of handoffs) holdAgent(agent, hosted);
+    const hold = currentHold();
+    if (!hold) return handoffs;
+    for (const { agent, toolName } of handoffs) {
+      holdAgent(agent, hosted);
+      hold.handoffs.add(toolName);
+    }
     return holdHandoffs(handoffs, this);
   };
 }

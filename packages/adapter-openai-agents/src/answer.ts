@@ -1,5 +1,7 @@
 import type { EmittedCall, Usage } from "@holdfast/core";
+import { type Approvable, governed } from "./approval.ts";
 import type { Hold } from "./hold.ts";
+import { toolKey } from "./request.ts";
 import type { ModelResponse, OutputItem } from "./sdk.ts";
 
 /** An answer as it is recorded. */
@@ -32,21 +34,49 @@ export function slim({ output, usage, responseId, requestId, rawUsage }: ModelRe
   };
 }
 
-/** The answer as the SDK expects it. */
+type UsageClass = new (counts: object) => object;
+
+/** The answer as the SDK expects it: its tokens counted by its own class, of the copy that the user has. */
 export function toResponse(answer: Answer, hold: Hold | undefined): ModelResponse {
-  return hold?.usage ? { ...answer, usage: new hold.usage(answer.usage) } : answer;
+  const Usage = hold?.runContext.usage.constructor as UsageClass | undefined;
+  return Usage ? { ...answer, usage: new Usage(answer.usage) } : answer;
 }
 
-/** The calls that an answer asks for, of tools that run here. A handoff is one of them. */
-export function emittedBy({ output }: Answer): EmittedCall[] {
+/** The calls that an answer asks for. Who makes them is known by the tools that the model was told of. */
+export function emittedBy({ output }: Answer, hold: Hold | undefined): EmittedCall[] {
   return output.flatMap((item): EmittedCall[] => {
-    const { callId: id } = item;
+    const { callId: id, type, name } = item;
     if (typeof id !== "string") return [];
-    if (item.type === "function_call") return [{ id, name: toolName(item as Named), input: item.arguments }];
-    if (item.type === "shell_call") return [{ id, name: "shell", input: item.action }];
-    if (item.type === "apply_patch_call") return [{ id, name: "apply_patch", input: item.operation }];
+    if (type === "function_call") {
+      const named = { id, name: toolName(item as Named), input: item.arguments };
+      if (hold?.handoffs.has(String(name))) return [{ ...named, runs: "elsewhere" }];
+      return [{ ...named, ...whoRuns(hold, `function ${String(name)}`, id, parsed(item.arguments)) }];
+    }
+    if (type === "shell_call") return [local("shell", item.action)];
+    if (type === "apply_patch_call") return [local("apply_patch", item.operation)];
     return [];
+
+    function local(name: string, input: unknown): EmittedCall {
+      const [tool] = [...(hold?.tools.values() ?? [])].filter(({ type }) => type === name);
+      const runs = tool ? whoRuns(hold, toolKey(tool), id as string, input) : { runs: "elsewhere" as const };
+      return { id: id as string, name, input, ...runs };
+    }
   });
+}
+
+function whoRuns(hold: Hold | undefined, key: string, id: string, input: unknown): Partial<EmittedCall> {
+  const tool = hold?.tools.get(key);
+  if (!hold) return {};
+  return tool ? governed(tool as Approvable, hold, id, input) : { runs: "nowhere" };
+}
+
+/** Arguments as the model wrote them, as data where they are JSON. */
+export function parsed(input: unknown): unknown {
+  try {
+    return JSON.parse(String(input));
+  } catch {
+    return input;
+  }
 }
 
 interface Named {

@@ -40,6 +40,6 @@ function holdAction(name: string, act: Method): Method {
       input: args.slice(0, -1),
       ...(name === "screenshot" ? { effect: "read" as const } : {}),
     };
-    return callTool(call, runContext, async () => act(...args));
+    return callTool(undefined, call, runContext, async () => act(...args));
   };
 }

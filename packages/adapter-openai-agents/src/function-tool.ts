@@ -1,5 +1,6 @@
 import { HoldfastError } from "@holdfast/core";
-import { toolName } from "./answer.ts";
+import { parsed, toolName } from "./answer.ts";
+import { takeOver } from "./approval.ts";
 import { derive } from "./mark.ts";
 import type { FunctionTool, Invoke, InvokeDetails } from "./sdk.ts";
 import { callTool } from "./tool-call.ts";
@@ -11,23 +12,23 @@ import { callTool } from "./tool-call.ts";
 export function holdFunctionTool(tool: FunctionTool): FunctionTool {
   const invoke: Invoke = async (runContext, input, details) => {
     const { toolCall, signal } = details ?? {};
-    const call = {
-      name: toolName({ name: tool.name, namespace: toolCall?.namespace }),
-      id: toolCall?.callId,
-      input: parsed(input),
-      signal,
-    };
-    try {
-      return await callTool(call, runContext, (live) =>
-        tool.invoke(runContext, input, inBody(details, live?.signal ?? signal)),
-      );
-    } catch (error) {
-      // What Holdfast has to say of a call, the model is told, as of any tool that fails. It would not fit a schema.
-      if (!HoldfastError.is(error) || tool.outputSchema !== undefined) throw error;
-      return error.message;
-    }
+    const asked = parsed(input);
+    const name = toolName({ name: tool.name, namespace: toolCall?.namespace });
+    const call = { name, id: toolCall?.callId, input: asked, signal };
+    const made = callTool(held, call, runContext, (live) => {
+      const given = !live || live.input === asked ? input : JSON.stringify(live.input);
+      return tool.invoke(runContext, given, inBody(details, live?.signal ?? signal));
+    });
+    return await made.catch((error) => toldTo(tool, error));
   };
-  return derive(tool, { invoke, timeoutMs: undefined });
+  const held = takeOver(derive(tool, { invoke, timeoutMs: undefined }), tool.needsApproval);
+  return held;
+}
+
+/** What Holdfast has to say of a call, the model is told, as of any tool that fails. It would not fit a schema. */
+export function toldTo(tool: FunctionTool, error: unknown): string {
+  if (!HoldfastError.is(error) || tool.outputSchema !== undefined) throw error;
+  return error.message;
 }
 
 /** The details of a call, without the SDK's note that the time limit is enforced further out: there is none there now. */
@@ -43,13 +44,4 @@ function inBody(details: InvokeDetails | undefined, signal: AbortSignal | undefi
     ...descriptors,
     signal: { value: signal, enumerable: true, configurable: true, writable: true },
   });
-}
-
-/** Arguments as the model wrote them, as data where they are JSON. */
-function parsed(input: string): unknown {
-  try {
-    return JSON.parse(input);
-  } catch {
-    return input;
-  }
 }

@@ -1,4 +1,5 @@
 import { HoldfastError } from "@holdfast/core";
+import { parsed } from "./answer.ts";
 import { derive, isHeld } from "./mark.ts";
 import type { Agent, Handoff } from "./sdk.ts";
 import { callTool } from "./tool-call.ts";
@@ -15,7 +16,7 @@ export function holdHandoffs(handoffs: readonly Handoff[], agent: Agent): Handof
 
 function holdHandoff(handoff: Handoff): Handoff {
   const onInvokeHandoff: Handoff["onInvokeHandoff"] = async (runContext, args) => {
-    await callTool({ name: handoff.toolName, input: args }, runContext, async () => {
+    await callTool(undefined, { name: handoff.toolName, input: parsed(args) }, runContext, async () => {
       const agent = await handoff.onInvokeHandoff(runContext, args);
       if (agent === handoff.agent) return;
       const why = "it hands off to another agent than it names, and a replay could not know which";

@@ -1,12 +1,17 @@
 import { current, type Port } from "@holdfast/core";
+import type { NeedsApproval, RunContext, Tool } from "./sdk.ts";
 
 /** What holds one call of `run`: the lane that it was entered in, and what was found in it. */
 export interface Hold {
   readonly port: Port;
-  /** The tools that were held, by type and name: a request may tell a model of no other. */
-  readonly tools: Set<string>;
-  /** The SDK's class for token counts, of the copy that the user has. */
-  usage: (new (counts: object) => object) | undefined;
+  /** The tools that are held, by type and name: a request may tell a model of no other. */
+  readonly tools: Map<string, Tool>;
+  /** The names by which a model hands off. */
+  readonly handoffs: Set<string>;
+  /** The context of the SDK's run, once its first tools are looked for: before any model is asked. */
+  runContext: RunContext;
+  /** The SDK's function for tools that need no approval. */
+  neverAsks: NeedsApproval;
 }
 
 /** A lane is known by its port: what runs deeper, in the body of a tool or a model, has another one. */
@@ -14,7 +19,13 @@ const holds = new WeakMap<Port, Hold>();
 
 /** Opens the hold of the lane that was just entered. */
 export function openHold(port: Port): Hold {
-  const hold: Hold = { port, tools: new Set(), usage: undefined };
+  const hold: Hold = {
+    port,
+    tools: new Map(),
+    handoffs: new Set(),
+    runContext: { context: undefined, usage: {}, isToolApproved: () => undefined },
+    neverAsks: async () => false,
+  };
   holds.set(port, hold);
   return hold;
 }

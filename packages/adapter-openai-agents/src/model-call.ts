@@ -1,4 +1,4 @@
-import { type Call, current, type Port } from "@holdfast/core";
+import { type Call, current, type Live, type Port } from "@holdfast/core";
 import type { Answer } from "./answer.ts";
 import type { Hold } from "./hold.ts";
 import type { ModelRequest } from "./sdk.ts";
@@ -22,17 +22,21 @@ export function inBody<T>(work: () => T): T {
   return work();
 }
 
-/** On the request itself: the SDK knows it again by its identity, to count what failed calls have used. */
-export async function withSignal<T>(
+/**
+ * Asks with the signal of the live call, and with what its budget leaves room for. On the request itself: the SDK knows
+ * it again by its identity, to count what failed calls have used.
+ */
+export async function asLive<T>(
   request: ModelRequest,
-  signal: AbortSignal,
+  { signal, maxOutputTokens }: Live<Answer>,
   work: () => Promise<T>,
 ): Promise<T> {
-  const own = request.signal;
-  request.signal = signal;
+  const own = { signal: request.signal, modelSettings: request.modelSettings };
+  const capped = maxOutputTokens === undefined ? {} : { maxTokens: maxOutputTokens };
+  Object.assign(request, { signal, modelSettings: { ...request.modelSettings, ...capped } });
   try {
     return await work();
   } finally {
-    request.signal = own;
+    Object.assign(request, own);
   }
 }

@@ -2,8 +2,8 @@ import { type Call, current, HoldfastError } from "@holdfast/core";
 import { type Answer, emittedBy, slim, toResponse, usageOf } from "./answer.ts";
 import { type Hold, holdOf } from "./hold.ts";
 import { isHeld, MARK, replaceMethod } from "./mark.ts";
-import { type Asking, inBody, isInBody, withSignal } from "./model-call.ts";
-import { asked, effectOf, type HostedEffects, unheldTool } from "./request.ts";
+import { type Asking, asLive, inBody, isInBody } from "./model-call.ts";
+import { asked, effectOf, type HostedEffects, hostedTools, outputCap, unheldTool } from "./request.ts";
 import type { Model, ModelRequest, ModelResponse, Provider } from "./sdk.ts";
 import { unlessStopped } from "./stop.ts";
 import { streamAnswer } from "./stream.ts";
@@ -38,7 +38,7 @@ export function holdModel(model: Model, hosted: HostedEffects, name = nameOf(mod
     if (!port || isInBody(port)) return undefined;
     const hold = holdOf(port);
     if (hold) refuseUnheldTool(hold, request);
-    return { port, hold, call: callOf(request, name, effectOf(hold, request, hosted)) };
+    return { port, hold, call: callOf(hold, request, name, hosted) };
   };
   replaceMethod(model, "getResponse", async (request: ModelRequest) => {
     const work = () => getResponse(request);
@@ -54,23 +54,29 @@ export function holdModel(model: Model, hosted: HostedEffects, name = nameOf(mod
 }
 
 function respond({ port, hold, call }: Asking, request: ModelRequest, work: () => Promise<ModelResponse>) {
-  const answered = port.step(call, ({ signal }) =>
-    withSignal(request, signal, async () => slim(await inBody(work))),
-  );
+  const answered = port.step(call, (live) => asLive(request, live, async () => slim(await inBody(work))));
   return unlessStopped(
     port,
     answered.then((answer) => toResponse(answer, hold)),
   );
 }
 
-function callOf(request: ModelRequest, name: string, effect: Call["effect"]): Call<Answer> {
+function callOf(
+  hold: Hold | undefined,
+  request: ModelRequest,
+  name: string,
+  hosted: HostedEffects,
+): Call<Answer> {
+  const tools = hostedTools(hold, request);
   return {
     kind: "model",
     name: `openai/${name}`,
     input: asked(request),
-    effect,
+    effect: effectOf(request, tools, hosted),
+    hosted: tools.length > 0 ? tools : undefined,
+    model: { provider: "openai", model: name, maxOutputTokens: outputCap(request) },
     signal: request.signal,
-    emits: emittedBy,
+    emits: (answer) => emittedBy(answer, hold),
     usage: usageOf,
   };
 }

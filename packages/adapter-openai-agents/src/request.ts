@@ -21,7 +21,7 @@ const ASKED = [
 export function asked(request: ModelRequest): Readonly<Record<string, unknown>> {
   const fields: Record<string, unknown> = {};
   for (const field of ASKED) fields[field] = request[field];
-  fields.modelSettings = settingsOf(request.modelSettings as Fields | undefined);
+  fields.modelSettings = settingsOf(request.modelSettings);
   fields.tools = request.tools?.map(withoutSecrets);
   return fields;
 }
@@ -48,7 +48,7 @@ const without = (fields: Fields, names: readonly string[]): Fields =>
 /** The tools that a model may call and that run here. */
 const LOCAL = ["function", "shell", "apply_patch", "computer"];
 
-export const toolKey = ({ type, name }: RequestTool) => `${type} ${name}`;
+export const toolKey = ({ type, name }: Pick<RequestTool, "type" | "name">) => `${type} ${name}`;
 
 /** A function tool that the model would be told of, and that was never held. */
 export const unheldTool = ({ tools }: Hold, request: ModelRequest): RequestTool | undefined =>
@@ -57,22 +57,32 @@ export const unheldTool = ({ tools }: Hold, request: ModelRequest): RequestTool 
 /** By name: what a tool that the provider runs does. */
 export type HostedEffects = Readonly<Record<string, Effect>>;
 
-/**
- * What a model call does besides answering. Tools that the provider runs have acted by the time it answers, and a
- * conversation that the provider keeps has grown: nobody here can tell what of it a crash cut off, so the call is `once`,
- * unless each of these tools is said to do no harm. A prompt of the provider's may bring tools that are not seen here.
- */
-export function effectOf(
-  hold: Hold | undefined,
-  request: ModelRequest,
-  hosted: HostedEffects,
-): Effect | undefined {
-  if (request.conversationId !== undefined) return "once";
+/** The tools that the provider may run on its way to the answer. A prompt that it keeps may bring some that are not seen here. */
+export function hostedTools(hold: Hold | undefined, request: ModelRequest): string[] {
   const elsewhere = (request.tools ?? []).filter(
     (tool) => !LOCAL.includes(tool.type) || (hold && !hold.tools.has(toolKey(tool))),
   );
-  const names = [...elsewhere.map(({ name }) => name), ...(request.prompt ? ["prompt"] : [])];
-  return names.every((name) => HARMLESS.includes(hosted[name] ?? "once")) ? undefined : "once";
+  return [...elsewhere.map(({ name }) => name), ...(request.prompt ? ["prompt"] : [])];
+}
+
+/**
+ * What a model call does besides answering. Tools that the provider runs have acted by the time it answers, and a
+ * conversation that the provider keeps has grown: nobody here can tell what of it a crash cut off, so the call is `once`,
+ * unless each of these tools is said to do no harm.
+ */
+export function effectOf(
+  { conversationId }: ModelRequest,
+  tools: readonly string[],
+  hosted: HostedEffects,
+): Effect | undefined {
+  if (conversationId !== undefined) return "once";
+  return tools.every((name) => HARMLESS.includes(hosted[name] ?? "once")) ? undefined : "once";
 }
 
 const HARMLESS: readonly Effect[] = ["read", "idempotent"];
+
+/** The most that the model may answer, in tokens, as the request has it. */
+export function outputCap({ modelSettings }: ModelRequest): number | undefined {
+  const { maxTokens } = (modelSettings ?? {}) as { readonly maxTokens?: number };
+  return maxTokens;
+}

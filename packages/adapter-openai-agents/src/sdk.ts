@@ -19,6 +19,7 @@ export interface Agent {
   readonly model?: unknown;
   readonly handoffs?: readonly object[];
   readonly mcpServers?: readonly McpServer[];
+  asTool(options: { toolName: string; toolDescription: string }): FunctionTool;
 }
 
 export interface RunOptions {
@@ -30,6 +31,7 @@ export interface RunOptions {
 export interface RunContext {
   context: unknown;
   readonly usage: object;
+  isToolApproved(call: { toolName: string; callId: string }): boolean | undefined;
 }
 
 export interface Provider {
@@ -45,6 +47,7 @@ export interface ModelRequest {
   signal?: AbortSignal | undefined;
   readonly conversationId?: unknown;
   readonly prompt?: unknown;
+  readonly modelSettings?: Readonly<Record<string, unknown>>;
   readonly tools?: readonly RequestTool[];
   readonly [field: string]: unknown;
 }
@@ -94,11 +97,13 @@ export interface FunctionTool {
   invoke: Invoke;
   readonly timeoutMs?: number | undefined;
   readonly outputSchema?: unknown;
+  readonly needsApproval: NeedsApproval;
   /** Only of agents as tools: listens to the events of the inner run. */
   readonly on?: unknown;
 }
 
-type NeedsApproval = (runContext: RunContext, action: object, callId: string) => Promise<boolean>;
+/** Is somebody to be asked about the call? Of a function tool the arguments are given, else the action. */
+export type NeedsApproval = (runContext: RunContext, input: object, callId: string) => Promise<boolean>;
 
 export interface ShellTool {
   readonly type: "shell";

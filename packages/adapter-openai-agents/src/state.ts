@@ -1,10 +1,11 @@
 import type { Hold } from "./hold.ts";
-import type { Agent, Tool } from "./sdk.ts";
+import type { Agent, RunContext, Tool } from "./sdk.ts";
 import { holdTools } from "./tools.ts";
 
 /** What of a RunState is needed. Its fields are not public, but have been there since 0.8. */
 export interface RunState {
   readonly _currentAgent: Agent;
+  readonly _context: RunContext;
   readonly _lastProcessedResponse?: Readonly<Record<string, unknown>> | undefined;
 }
 
@@ -20,9 +21,10 @@ const CALLS = [
 ] as const;
 
 /** A state that was made outside of `run` (`RunState.fromString`) has its calls bound to tools that are not held. */
-export function rebind({ _lastProcessedResponse }: RunState, hold: Hold): void {
+export async function rebind({ _context, _lastProcessedResponse }: RunState, hold: Hold): Promise<void> {
+  hold.runContext = _context;
   for (const [list, tool] of CALLS) {
     const calls = (_lastProcessedResponse?.[list] ?? []) as Record<typeof tool, Tool>[];
-    for (const call of calls) [call[tool]] = holdTools([call[tool]], hold) as [Tool];
+    for (const call of calls) [call[tool]] = (await holdTools([call[tool]], hold)) as [Tool];
   }
 }

@@ -1,6 +1,6 @@
 import type { Begun, Live } from "@holdfast/core";
 import { type Answer, slim, toResponse } from "./answer.ts";
-import { type Asking, inBody, withSignal } from "./model-call.ts";
+import { type Asking, asLive, inBody } from "./model-call.ts";
 import { type Outlet, openOutlet } from "./outlet.ts";
 import type { ModelRequest, ModelResponse, OutputItem, StreamEvent } from "./sdk.ts";
 import { unlessStopped } from "./stop.ts";
@@ -18,9 +18,7 @@ export async function* streamAnswer(
     return;
   }
   const outlet = openOutlet<StreamEvent>();
-  const pumped = withSignal(request, begun.signal, () =>
-    begun.enter(() => inBody(() => pump(work, begun, outlet))),
-  );
+  const pumped = asLive(request, begun, () => begun.enter(() => inBody(() => pump(work, begun, outlet))));
   port.keep(pumped);
   pumped.then(outlet.close, () => {});
   const reader = outlet.stream.getReader();
@@ -41,17 +39,19 @@ async function pump(
   outlet: Outlet<StreamEvent>,
 ): Promise<void> {
   let isRecorded = false;
+  let said = "";
   try {
     for await (const event of work()) {
       if (event.type === "response_done" && !isRecorded) {
         isRecorded = true;
         await live.commit(slim(responseIn(event)), { durable: true });
       }
+      if (event.type === "output_text_delta") said += String(event.delta);
       outlet.enqueue(event);
     }
-    if (!isRecorded) await live.fail(new Error("The model's stream ended without a response."));
+    if (!isRecorded) await live.fail(new Error("The model's stream ended without a response."), { said });
   } catch (error) {
-    if (!isRecorded) await live.fail(error, { aborted: live.signal.aborted });
+    if (!isRecorded) await live.fail(error, { aborted: live.signal.aborted, said });
     outlet.error(error);
   }
 }

@@ -1,5 +1,7 @@
-import { type Call, current, type Live } from "@holdfast/core";
+import { type Call, current, type Live, type Port } from "@holdfast/core";
+import { type Approvable, governed } from "./approval.ts";
 import { type Change, redo, watch } from "./context.ts";
+import { holdOf } from "./hold.ts";
 import type { RunContext } from "./sdk.ts";
 import { unlessStopped } from "./stop.ts";
 
@@ -11,14 +13,16 @@ interface Changing {
 
 /** One call of a tool that runs here: on record, or made now. Outside a run it is just made. */
 export async function callTool<T>(
-  call: Omit<Call, "kind">,
+  tool: Approvable | undefined,
+  asked: Omit<Call, "kind">,
   runContext: RunContext | undefined,
   work: (live?: Live<unknown>) => Promise<T>,
 ): Promise<T> {
   const port = current();
   if (!port) return await work();
+  const call = toolCall(port, tool, asked);
   const made = async () => {
-    const begun = await port.begin<unknown>({ kind: "tool", ...call });
+    const begun = await port.begin<unknown>(call);
     if (begun.at === "recorded") {
       if (isChanging(begun.value)) redo(runContext?.context, begun.value.$context);
       return begun.value;
@@ -30,6 +34,13 @@ export async function callTool<T>(
   };
   const value = await unlessStopped(port, made());
   return (isChanging(value) ? value.$output : value) as T; // what `work` gave, as a replay will give it
+}
+
+/** The call, with what policy is to know of it. */
+export function toolCall(port: Port, tool: Approvable | undefined, asked: Omit<Call, "kind">): Call {
+  const hold = holdOf(port);
+  const known = tool && hold ? governed(tool, hold, asked.id ?? "", asked.input) : {};
+  return { kind: "tool", ...asked, ...known };
 }
 
 function isChanging(value: unknown): value is Changing {

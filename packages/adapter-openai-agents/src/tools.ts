@@ -1,6 +1,8 @@
-import { current } from "@holdfast/core";
+import { type Call, current, type Port } from "@holdfast/core";
+import { parsed } from "./answer.ts";
+import { lookAhead, takeOver } from "./approval.ts";
 import { holdComputer } from "./computer.ts";
-import { holdFunctionTool } from "./function-tool.ts";
+import { holdFunctionTool, toldTo } from "./function-tool.ts";
 import type { Hold } from "./hold.ts";
 import { derive, isHeld, MARK } from "./mark.ts";
 import { toolKey } from "./request.ts";
@@ -10,23 +12,26 @@ import type {
   Editor,
   EditorMethod,
   FunctionTool,
-  Invoke,
+  NeedsApproval,
   ShellTool,
   Tool,
 } from "./sdk.ts";
-import { callTool } from "./tool-call.ts";
+import { unlessStopped } from "./stop.ts";
+import { callTool, toolCall } from "./tool-call.ts";
 
 /** By tool: the same one, held. A tool is held once, because the SDK remembers computers by their tool. */
 const held = new WeakMap<object, Tool>();
 
 /** The tools of an agent, as the runner is to see them in this lane. */
-export function holdTools(tools: readonly Tool[], hold: Hold): Tool[] {
-  return tools.map((tool) => {
+export async function holdTools(tools: readonly Tool[], hold: Hold): Promise<Tool[]> {
+  const all = tools.map((tool) => {
     const known = isHeld(tool) ? tool : (held.get(tool) ?? holdTool(tool));
     held.set(tool, known);
-    if (known.type !== "hosted_tool" && isHeld(known)) hold.tools.add(toolKey(known));
+    if (known.type !== "hosted_tool" && isHeld(known)) hold.tools.set(toolKey(known), known);
     return known;
   });
+  for (const tool of all) await lookAhead(tool, hold);
+  return all;
 }
 
 function holdTool(tool: Tool): Tool {
@@ -45,26 +50,47 @@ function holdTool(tool: Tool): Tool {
 }
 
 /**
- * An agent as a tool is no call of its own: what it calls is recorded, in a lane of its own. It is changed in place,
- * because the SDK knows agents of tools by the identity of the tool.
+ * An agent as a tool touches nothing itself: what it calls is recorded, in a lane of its own. Of the tool only that it may
+ * be called is on record. It is changed in place, because the SDK knows agents of tools by the identity of the tool.
  */
 function openLane(tool: FunctionTool): FunctionTool {
-  const { invoke } = tool;
-  const inLane: Invoke = (runContext, input, details) => {
+  const { invoke, needsApproval } = tool;
+  tool.invoke = async (runContext, input, details) => {
     const port = current();
     const id = details?.toolCall?.callId;
-    const work = () => invoke(runContext, input, details);
-    return port && id !== undefined ? port.lane(`${tool.name} ${id}`, work) : work();
+    if (!port || id === undefined) return await invoke(runContext, input, details);
+    const call = toolCall(port, tool, { name: tool.name, id, input: parsed(input), pure: true });
+    try {
+      const changed = await unlessStopped(port, mayCall(port, call));
+      const given = changed ? JSON.stringify(changed.input) : input;
+      return await port.lane(`${tool.name} ${id}`, () => invoke(runContext, given, details));
+    } catch (error) {
+      return toldTo(tool, error);
+    }
   };
-  tool.invoke = inLane;
+  takeOver(tool, needsApproval);
   return Object.defineProperty(tool, MARK, { value: true });
+}
+
+/** What whoever approved the call changed its arguments to: null where nobody did. */
+async function mayCall(port: Port, call: Call): Promise<{ readonly input: unknown } | null> {
+  const begun = await port.begin(call as Call<{ input: unknown } | null>);
+  if (begun.at === "recorded") return begun.value;
+  return await begun.commit(begun.input === call.input ? null : { input: begun.input });
 }
 
 function holdShell(tool: ShellTool, shell: NonNullable<ShellTool["shell"]>): ShellTool {
   const ids = new WeakMap<object, string>();
-  const run = (action: object) =>
-    callTool({ name: "shell", id: ids.get(action), input: action }, undefined, () => shell.run(action));
-  return derive(tool, { shell: derive(shell, { run }), needsApproval: noting(ids, tool) });
+  const run = (action: object): Promise<unknown> =>
+    callTool(held, { name: "shell", id: ids.get(action), input: action }, undefined, (live) =>
+      shell.run((live?.input ?? action) as object),
+    );
+  const held: ShellTool = takeOver(
+    derive(tool, { shell: derive(shell, { run }) }),
+    tool.needsApproval,
+    noting(ids),
+  );
+  return held;
 }
 
 function holdEditor(tool: ApplyPatchTool): ApplyPatchTool {
@@ -73,7 +99,9 @@ function holdEditor(tool: ApplyPatchTool): ApplyPatchTool {
   const holdMethod = (name: EditorMethod): Editor[EditorMethod] => {
     return (operation, context) => {
       const call = { name: "apply_patch", id: ids.get(operation), input: operation };
-      return callTool(call, context?.runContext, async () => editor[name](operation, context));
+      return callTool(held, call, context?.runContext, async (live) =>
+        editor[name]((live?.input ?? operation) as object, context),
+      );
     };
   };
   const methods: Editor = {
@@ -81,13 +109,19 @@ function holdEditor(tool: ApplyPatchTool): ApplyPatchTool {
     updateFile: holdMethod("updateFile"),
     deleteFile: holdMethod("deleteFile"),
   };
-  return derive(tool, { editor: derive(editor, methods), needsApproval: noting(ids, tool) });
+  const held: ApplyPatchTool = takeOver(
+    derive(tool, { editor: derive(editor, methods) }),
+    tool.needsApproval,
+    noting(ids),
+  );
+  return held;
 }
 
 /** What a shell and an editor are to do comes without an id. Whether it needs approval is asked with one, just before. */
-function noting(ids: WeakMap<object, string>, tool: ShellTool | ApplyPatchTool): ShellTool["needsApproval"] {
-  return (runContext, action, callId) => {
-    ids.set(action, callId);
-    return tool.needsApproval(runContext, action, callId);
-  };
+function noting(ids: WeakMap<object, string>) {
+  return ({ neverAsks }: Hold): NeedsApproval =>
+    (runContext, action, callId) => {
+      ids.set(action, callId);
+      return neverAsks(runContext, action, callId);
+    };
 }

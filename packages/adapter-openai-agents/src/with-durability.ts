@@ -52,7 +52,7 @@ function hold(run: Callable, hosted: HostedEffects) {
     return await outer.lane(agent.name, async () => {
       const port = current() ?? outer;
       const hold = openHold(port);
-      if (isRunState(input)) rebind(input, hold);
+      if (isRunState(input)) await rebind(input, hold);
       const session = options?.session && holdSession(options.session, port);
       const result = await unlessStopped(port, work(session ? { ...options, session } : options));
       if (options?.stream) drive(result as StreamedResult, port, options.signal);
