@@ -26,6 +26,7 @@ const outsideOfPure: Record<string, readonly string[]> = {
 const besideStore = [
   "store/",
   "ledger/",
+  "budget/",
   "run/status.ts",
   "codec.ts",
   "errors.ts",

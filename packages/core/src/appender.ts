@@ -1,6 +1,15 @@
 import { HoldfastError } from "./errors.ts";
 import type { Database } from "./store/database.ts";
-import { type Append, type Appended, append, MOST_FACTS, MOST_RUNS, whyRefused } from "./store/ledger.ts";
+import {
+  type Append,
+  type Appended,
+  append,
+  MOST_FACTS,
+  MOST_RUNS,
+  type Short,
+  type Uncounted,
+  whyRefused,
+} from "./store/ledger.ts";
 import { isAway } from "./store/pg.ts";
 
 /** After so long a flight is late, and the next one goes without waiting for it. The pool bounds how many there are. */
@@ -8,7 +17,7 @@ const LATE_MS = 20;
 
 interface Waiting {
   readonly append: Append;
-  readonly landed: (appended: Appended) => void;
+  readonly landed: (appended: Appended | Short) => void;
   readonly refused: (error: unknown) => void;
 }
 
@@ -25,8 +34,13 @@ export class Appender {
     this.#db = db;
   }
 
-  /** Resolves when the facts are durable. Rejects with FENCED where the run was taken over: then nothing was written. */
-  append(append: Append): Promise<Appended> {
+  /**
+   * Resolves when the facts are durable, or with the shared budget that has too little left for them. Rejects with FENCED
+   * where the run was taken over. Then, and where it is short, nothing was written.
+   */
+  append(append: Uncounted): Promise<Appended>;
+  append(append: Append): Promise<Appended | Short>;
+  append(append: Append): Promise<Appended | Short> {
     return new Promise((landed, refused) => {
       this.#waiting.push({ append, landed, refused });
       if (!this.#flying) void this.#fly();
@@ -54,7 +68,7 @@ export class Appender {
     let facts = 0;
     let n = 0;
     for (const { append } of this.#waiting) {
-      facts += append.facts.length + (append.blobs?.length ?? 0);
+      facts += append.facts.length + (append.blobs?.length ?? 0) + (append.changes?.length ?? 0);
       if (n > 0 && (n === MOST_RUNS || facts > MOST_FACTS)) break;
       n++;
     }
@@ -62,7 +76,7 @@ export class Appender {
   }
 
   async #send(flight: Waiting[]): Promise<void> {
-    let answers: (Appended | undefined)[];
+    let answers: (Appended | Short | undefined)[];
     try {
       answers = await append(
         this.#db,
@@ -79,7 +93,9 @@ export class Appender {
     }
     for (const [i, waiting] of flight.entries()) {
       const landed = answers[i];
-      if (landed) waiting.landed(landed);
+      // It may be short only because of those it travelled with.
+      if (landed && "short" in landed && flight.length > 1) void this.#alone(waiting);
+      else if (landed) waiting.landed(landed);
       else void this.#settleRefused(waiting);
     }
   }

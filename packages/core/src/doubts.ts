@@ -1,3 +1,4 @@
+import { changesOf } from "./budget/tally.ts";
 import { decode, encode } from "./codec.ts";
 import { HoldfastError } from "./errors.ts";
 import type { Resolution } from "./ledger/entry.ts";
@@ -84,7 +85,7 @@ export function doubtsOn(database: () => Promise<Database>, redactor = new Redac
             why: noDoubt(run.steps.get(step), step),
           });
         }
-        if (await writeOutside(db, head, run.seq, fact)) return;
+        if (await writeOutside(db, head, run.seq, fact, changesOf(run.tally, [fact], run.epoch))) return;
       }
       const why = `its ledger moved on ${TRIES} times while step ${step} was being resolved; try again`;
       throw new HoldfastError("COMMAND_NOT_ALLOWED", { runId, command: "resolve a doubt of", why });

@@ -4,6 +4,7 @@ import { Attention } from "./attention.ts";
 import { type Cap, limitsOf } from "./budget/cap.ts";
 import type { Prices } from "./budget/price.ts";
 import { budgetSettings, type RunBudget } from "./budget/settings.ts";
+import type { SharedBudget } from "./budget/shared.ts";
 import { decode, encode } from "./codec.ts";
 import { type Doubts, doubtsOn } from "./doubts.ts";
 import { secondsOf } from "./duration.ts";
@@ -29,6 +30,7 @@ import { must } from "./must.ts";
 import { openDatabase } from "./open-database.ts";
 import { type OutsideRun, setOutsideRun } from "./outside-run.ts";
 import { type Questions, questionsOn } from "./questions.ts";
+import { type Raise, raiseBudget } from "./raise-budget.ts";
 import { type LedgerEntry, readLedger, type TailOptions, tailLedger } from "./read-ledger.ts";
 import { rebuildRequest } from "./rebuild-request.ts";
 import { readRecordedRun } from "./recorded-run.ts";
@@ -79,6 +81,8 @@ export interface HoldfastOptions extends PolicyOptions {
   readonly queueLimit?: number;
   /** What every run may spend, unless it is started with a budget of its own. */
   readonly budget?: RunBudget;
+  /** What runs of one agent, or with one tag, may spend together in an hour, a day or a month. */
+  readonly budgets?: readonly SharedBudget[];
   /** What models cost, by name or glob: over the built-in table. `*` is for models that it does not know. */
   readonly prices?: Prices;
   /** Calls of held tools and models outside any run: default `pass`, with one warning; `refuse` throws UNHELD_CALL. */
@@ -132,6 +136,7 @@ const OPTIONS = new Set<string>([
   "policyTimeoutMs",
   "queueLimit",
   "budget",
+  "budgets",
   "prices",
 ] satisfies (keyof HoldfastOptions)[]);
 
@@ -207,7 +212,7 @@ export class Holdfast {
     check("maxOutputBytes", maxOutputBytes >= 1024, "must be 1024 or more");
     const redactor = new Redactor(redact, { secrets: secretsIn(process.env) });
     const policy = policySettings(options);
-    const budget = budgetSettings(options.budget, options.prices);
+    const budget = budgetSettings(options);
     this.#settings = { tools, drift, leaseSeconds, redactor, maxOutputBytes, policy, budget };
     setOutsideRun(this, outsideRun);
     const db = () => this.opened().then(({ db }) => db);
@@ -440,6 +445,15 @@ export class Holdfast {
   /** The entries of a run as they are written, until its last. Goes on through takeovers and waits. */
   async *tail(id: string, options: TailOptions = {}): AsyncGenerator<LedgerEntry> {
     yield* tailLedger((await this.opened()).db, id, options);
+  }
+
+  /**
+   * Lets a run spend more, from now on: `to` is its new cap, of the units that it names. A run that waits for its budget, or
+   * failed for it, goes on when it is run again. Throws RUN_NOT_FOUND, INVALID_ARGUMENT where `to` is less than the cap,
+   * COMMAND_NOT_ALLOWED for a run that has ended for good.
+   */
+  async raiseBudget(id: string, raise: Raise): Promise<void> {
+    await raiseBudget((await this.opened()).db, id, raise, this.#settings.budget.perRun);
   }
 
   /**

@@ -36,6 +36,8 @@ export type { Cap, OnLow } from "./budget/cap.ts";
 export { usd } from "./budget/money.ts";
 export type { ModelPrice, Prices } from "./budget/price.ts";
 export type { RunBudget } from "./budget/settings.ts";
+export type { SharedBudget } from "./budget/shared.ts";
+export type { Raise } from "./raise-budget.ts";
 export type { ModelSpending } from "./budget/tally.ts";
 export type { BudgetView, Spent } from "./budget/view.ts";
 export type { AskedModel } from "./budget/worst-case.ts";

@@ -1,6 +1,7 @@
 import type { Appender } from "./appender.ts";
+import { changesOf } from "./budget/tally.ts";
 import { HoldfastError } from "./errors.ts";
-import { type Blob, type Entry, type Fact, type Question, stamped } from "./ledger/entry.ts";
+import { type Blob, type Entry, type Fact, type Intent, type Question, stamped } from "./ledger/entry.ts";
 import { advance, type Run } from "./ledger/replay.ts";
 import { putBlobs } from "./store/blobs.ts";
 import type { Database, Transaction } from "./store/database.ts";
@@ -12,6 +13,7 @@ import {
   type Lease,
   MOST_FACTS,
   readEntries,
+  type Short,
   whyRefused,
 } from "./store/ledger.ts";
 import { writeOutside } from "./store/outside.ts";
@@ -35,6 +37,8 @@ export class RunWriter {
   #said: Fact[] = [];
   #blobs: Blob[] = [];
   #ends: Append["ends"];
+  /** Intents that were said and not let in: a shared budget had too little left. */
+  readonly #refused = new Map<Fact, Short>();
   #number = 0;
   #flying: Promise<unknown> | undefined;
   #turn: Promise<void> | undefined;
@@ -68,6 +72,15 @@ export class RunWriter {
     });
   }
 
+  /** Says an intent, and is done when it is durable. Gives back the shared budget that has too little left for its hold. */
+  async intend(intent: Intent): Promise<Short | undefined> {
+    this.say(intent);
+    await this.flush();
+    const refused = this.#refused.get(intent);
+    this.#refused.delete(intent);
+    return refused;
+  }
+
   /** Parts that what is said next names: they are inserted with it. */
   keep(blobs: readonly Blob[]): void {
     this.#blobs.push(...blobs);
@@ -93,8 +106,7 @@ export class RunWriter {
    */
   async commitWith(tx: Transaction, fact: Fact): Promise<{ refused: unknown } | undefined> {
     await this.flush();
-    const append: Append = { lease: this.lease, number: this.#number + 1, facts: [fact] };
-    const done = await this.#alone(() => this.#commitWith(tx, { ...append, number: this.#number + 1 }));
+    const done = await this.#alone(() => this.#commitWith(tx, this.#counted([fact])));
     if (done && "away" in done) throw unavailable(done.away);
     return done;
   }
@@ -109,7 +121,8 @@ export class RunWriter {
       // Asked here, where nothing of this writer's comes in between: an append may just have read what others wrote.
       if (!holds()) return false;
       this.#refuseFenced();
-      const said = await writeOutside(this.#db, this.lease, this.#run.seq, fact);
+      const { seq, tally, epoch } = this.#run;
+      const said = await writeOutside(this.#db, this.lease, seq, fact, changesOf(tally, [fact], epoch));
       await this.#catchUp(Number.POSITIVE_INFINITY);
       return said;
     });
@@ -174,7 +187,7 @@ export class RunWriter {
   ): Promise<{ refused: unknown } | { away: unknown } | undefined> {
     let landed: Appended | undefined;
     try {
-      [landed] = await appendTo(tx, [append]);
+      landed = (await appendTo(tx, [append]))[0] as Appended | undefined; // it takes nothing: it is not short
       if (landed) await tx.commit();
     } catch (error) {
       await tx.rollback();
@@ -232,10 +245,28 @@ export class RunWriter {
       await putBlobs(this.#db, this.lease.run, blobs.slice(0, MOST_BLOBS));
     }
     // What is more than one statement takes goes in several, and the end with the last of them.
-    const facts = this.#said.splice(0, MOST_FACTS);
+    const facts = this.#said.splice(0, this.#most());
     const ends = this.#said.length === 0 ? this.#ends : undefined;
-    const append: Append = { lease: this.lease, number: this.#number + 1, facts, blobs, ends };
-    this.#landed(facts, await this.#settle(await this.#appender.append(append)));
+    const append: Append = { ...this.#counted(facts), blobs, ends };
+    const landed = await this.#appender.append(append);
+    if ("short" in landed) {
+      // Only the last of them takes. The others go without it.
+      this.#refused.set(facts.at(-1) as Fact, landed);
+      this.#said.unshift(...facts.slice(0, -1));
+      this.#blobs.unshift(...blobs);
+    } else this.#landed(facts, await this.#settle(landed));
+  }
+
+  /** An append ends with the first fact that takes from a shared budget: it may be refused, and what follows it not. */
+  #most(): number {
+    const takes = this.#said.findIndex((fact) => fact.kind === "intent" && fact.budgets !== undefined);
+    return takes < 0 ? MOST_FACTS : Math.min(MOST_FACTS, takes + 1);
+  }
+
+  /** Facts as an append, with what they change in shared budgets. */
+  #counted(facts: readonly Fact[]): Append {
+    const changes = changesOf(this.#run.tally, facts, this.lease.epoch);
+    return { lease: this.lease, number: this.#number + 1, facts, changes };
   }
 
   /** The append is in: what others wrote before it is folded first. */

@@ -23,7 +23,7 @@ import type { WaitingOn } from "./run/status.ts";
 import { RunWriter } from "./run-writer.ts";
 import { currentScope, type Execution, Scope } from "./scope.ts";
 import { businessKeyOf, type RunSettings, settingsOf, type ToolSettings } from "./settings.ts";
-import { type Bill, counts, type Holding, Spending } from "./spending.ts";
+import { type Bill, type Holding, type Spending, spendingOf } from "./spending.ts";
 import type { Begun, Call } from "./step/call.ts";
 import { plan } from "./step/plan.ts";
 import { usedByAll } from "./store/counts.ts";
@@ -389,10 +389,15 @@ export class Session implements Execution {
       },
       error: (error) => this.stop(error),
     });
-    const { budget } = this.#settings;
     const writer = this.#writer;
-    if (counts(budget, this.#run))
-      this.#spending = new Spending(this.#run, budget, this.#parking, () => writer.flush());
+    this.#spending = spendingOf({
+      run: this.#run,
+      settings: this.#settings.budget,
+      parking: this.#parking,
+      db: means.db,
+      signal: this.signal,
+      flush: () => writer.flush(),
+    });
     for (const settled of cutOff(this.#run.tally, lease.epoch)) this.#writer.say(settled);
     if (this.#run.takeover?.after === "retry") this.#setAside(resampledSteps(this.#run));
     // A worker that could not renew in time stops itself first: nothing that it begins now would be its own.
@@ -619,12 +624,10 @@ export class Session implements Execution {
       }
       // A call goes out only once its intent, and all that came before it, is durable.
       const intend = async (holding?: Holding) => {
-        writer.say({
-          ...this.#intent(found, cleared, terms.effect ?? "read", idempotencyKey, mark.parallel),
-          ...holding,
-        });
-        await writer.flush();
-        intended = true;
+        const intent = this.#intent(found, cleared, terms.effect ?? "read", idempotencyKey, mark.parallel);
+        const short = await writer.intend({ ...intent, ...holding });
+        intended = short === undefined;
+        return short;
       };
       const asked = cleared.changed ? { ...call, input: cleared.changed.input } : call;
       bill = await this.#spending?.take({ call: asked, step: key, lane, declared: settings }, intend);

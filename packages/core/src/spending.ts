@@ -1,6 +1,8 @@
-import { type Amount, fits, type Limits, leftOf, minus, NOTHING, plus } from "./budget/amount.ts";
+import { setTimeout as pause } from "node:timers/promises";
+import { type Amount, fits, type Limits, leftOf, minus, NOTHING, plus, tighter } from "./budget/amount.ts";
 import type { BudgetSettings } from "./budget/settings.ts";
 import { type Billing, type Cost, settle, settleFailed } from "./budget/settle.ts";
+import { applyingTo } from "./budget/shared.ts";
 import { heldIn } from "./budget/tally.ts";
 import { countInput, worstCase } from "./budget/worst-case.ts";
 import { HoldfastError } from "./errors.ts";
@@ -10,16 +12,35 @@ import type { Run } from "./ledger/replay.ts";
 import type { Parking } from "./parking.ts";
 import { findPrice } from "./price-table.ts";
 import type { ToolSettings } from "./settings.ts";
+import { type Room, SharedBudgets } from "./shared-budgets.ts";
 import type { Call } from "./step/call.ts";
+import type { Database } from "./store/database.ts";
 
-/** Is there anything to count: a cap, or prices? */
-export const counts = ({ perRun, isMetered }: BudgetSettings, { tally }: Run): boolean =>
-  isMetered || perRun !== undefined || tally.cap !== undefined;
+/** What a run may spend, where there is anything to count: a cap, a shared budget, or prices. */
+export function spendingOf(means: SpendingMeans): Spending | undefined {
+  const { run, settings, db } = means;
+  const applying = applyingTo(settings.shared, run.start ?? {});
+  const counts =
+    settings.isMetered || settings.perRun !== undefined || run.tally.cap !== undefined || applying.length > 0;
+  return counts ? new Spending(means, new SharedBudgets(db, applying)) : undefined;
+}
+
+/** What spending needs of its session. */
+export interface SpendingMeans {
+  readonly run: Run;
+  readonly settings: BudgetSettings;
+  readonly parking: Parking;
+  readonly db: Database;
+  readonly signal: AbortSignal;
+  /** Waits until all that was said is in the ledger, and folded. */
+  flush(): Promise<void>;
+}
 
 /** What an intent says of its hold. */
 export interface Holding {
   readonly hold: number;
   readonly tokens?: number;
+  readonly budgets?: readonly string[] | undefined;
 }
 
 /** A call that is about to go out. */
@@ -41,47 +62,59 @@ interface Want extends Amount {
  * on its way there.
  */
 export class Spending {
+  readonly #means: SpendingMeans;
   readonly #run: Run;
   readonly #settings: BudgetSettings;
-  readonly #parking: Parking;
+  readonly #shared: SharedBudgets;
   /** Holds whose intents are said and not yet in the ledger, by step. */
   readonly #going = new Map<string, Amount>();
-  readonly #flush: () => Promise<void>;
 
-  constructor(run: Run, settings: BudgetSettings, parking: Parking, flush: () => Promise<void>) {
-    this.#run = run;
-    this.#settings = settings;
-    this.#parking = parking;
-    this.#flush = flush;
+  constructor(means: SpendingMeans, shared: SharedBudgets) {
+    this.#means = means;
+    this.#run = means.run;
+    this.#settings = means.settings;
+    this.#shared = shared;
   }
 
   /**
-   * Takes a call's hold by writing its intent, `intend`. Gives back what the call is billed by; undefined where it costs
-   * nothing that is counted. Throws BUDGET_EXHAUSTED, INVALID_ARGUMENT; stays pending where the run parks.
+   * Takes a call's hold by writing its intent, `intend`, which gives back whether a shared budget was too low for it. Gives
+   * back what the call is billed by; undefined where it costs nothing that is counted. Throws BUDGET_EXHAUSTED,
+   * INVALID_ARGUMENT; stays pending where the run parks.
    */
-  async take(buyer: Buyer, intend: (holding: Holding) => Promise<void>): Promise<Bill | undefined> {
+  async take(buyer: Buyer, intend: (holding: Holding) => Promise<unknown>): Promise<Bill | undefined> {
     const wanted = await this.#wants(buyer);
     if (!wanted?.isHeld) return wanted?.at({})?.bill;
     const { step } = buyer;
     const whole = wanted.at({});
-    for (let isFlushed = false; ; ) {
-      const want = wanted.at(this.#left(step));
+    let room: Room | undefined;
+    let isFlushed = false;
+    for (const since = performance.now(); ; ) {
+      await this.#shared.open();
+      const want = wanted.at(tighter(this.#left(step), room?.left ?? {}));
       if (!isFlushed && want?.tokens !== whole?.tokens) {
-        await this.#flush(); // what has been observed and not yet written still counts as held
+        await this.#means.flush(); // what has been observed and not yet written still counts as held
         isFlushed = true;
         continue;
       }
-      if (!want) {
-        await this.#wait(buyer, () => wanted.at(this.#left(step)) !== undefined);
+      if (want) {
+        if (!(await this.#tries(step, want, intend))) return want.bill;
+        room = await this.#shared.look();
         continue;
       }
-      this.#going.set(step, want);
-      try {
-        await intend(want.bill.holding);
-        return want.bill;
-      } finally {
-        this.#going.delete(step);
-      }
+      const mayWait = performance.now() - since < WAIT_MS;
+      if (!(mayWait && (await this.#outwait(buyer, wanted.at, room))))
+        await this.#low(buyer, wanted.at, room);
+      room = room && (await this.#shared.look());
+    }
+  }
+
+  /** Gives back what was too low, if anything was. */
+  async #tries(step: string, want: Want, intend: (holding: Holding) => Promise<unknown>): Promise<unknown> {
+    this.#going.set(step, want);
+    try {
+      return await intend({ ...want.bill.holding, budgets: this.#shared.budgets });
+    } finally {
+      this.#going.delete(step);
     }
   }
 
@@ -99,9 +132,9 @@ export class Spending {
   }
 
   /** What a call would take, by what is left. Undefined: nothing at all. */
-  async #wants(buyer: Buyer): Promise<{ isHeld: boolean; at(left: Limits): Want | undefined } | undefined> {
+  async #wants(buyer: Buyer): Promise<{ isHeld: boolean; at: At } | undefined> {
     const { call, declared, step } = buyer;
-    const cap = this.#cap;
+    const cap = tighter(this.#cap, this.#shared.cap);
     if (call.kind === "step") return undefined;
     if (call.kind === "tool") {
       const cost = costOfTool(call, declared);
@@ -142,18 +175,39 @@ export class Spending {
     };
   }
 
-  /** Nothing fits. Calls under way may give back some of what they hold; else it is low. */
-  async #wait({ lane, step }: Buyer, isSettled: () => boolean): Promise<void> {
-    const others = () => [...this.#run.tally.open.keys(), ...this.#going.keys()];
-    if (await this.#parking.outwait(lane, step, isSettled, others)) return;
+  /** Nothing fits, but something may be given back that calls under way hold. False: nothing will, that would help. */
+  async #outwait({ lane, step }: Buyer, at: At, room: Room | undefined): Promise<boolean> {
+    const { tally } = this.#run;
+    const others = () => [...tally.open.keys(), ...this.#going.keys()];
+    const spent = tally.spent;
+    const isSettled = () => tally.spent !== spent || at(this.#left(step)) !== undefined;
+    if (!at(this.#left(step))) return await this.#means.parking.outwait(lane, step, isSettled, others);
+    if (!room || !at(room.unheld)) return false;
+    await pause(LOOK_MS * (1 + Math.random()), undefined, { signal: this.#means.signal }).catch(() => {});
+    return true;
+  }
+
+  /** There is too little left, and waiting for calls does not help. Parks the run until there is more, or throws. */
+  async #low({ lane, step }: Buyer, at: At, room: Room | undefined): Promise<void> {
+    const isRunLow = at(this.#left(step)) === undefined;
     if (this.#settings.onLow === "park") {
-      await this.#parking.wait(lane, { waitingOn: "budget", isSettled, step });
+      const { tally } = this.#run;
+      const spent = tally.spent;
+      const isSettled = () => tally.spent !== spent || (isRunLow && at(this.#left(step)) !== undefined);
+      const wakes = room && !isRunLow ? { wakeInMs: () => Math.max(0, room.ms) } : {};
+      await this.#means.parking.wait(lane, { waitingOn: "budget", isSettled, step, ...wakes });
       return;
     }
-    const left = this.#left(step).micros ?? 0;
+    const left = tighter(this.#left(step), room?.left ?? {}).micros ?? 0;
     throw new HoldfastError("BUDGET_EXHAUSTED", { runId: this.#run.start?.runId ?? "", step, left });
   }
 }
+
+type At = (left: Limits) => Want | undefined;
+
+/** How long a call waits for what others hold of a shared budget, and how often it looks. */
+const WAIT_MS = 60_000;
+const LOOK_MS = 50;
 
 /** What a call is billed by, once it is known what came of it. */
 export interface Bill {

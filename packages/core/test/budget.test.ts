@@ -72,7 +72,7 @@ test.each([
     { prices: { m: { inputPerMillion: 1, outputPerMillion: 1, x: 1 } } },
   ],
 ])("%s is refused", (_, { budget, prices }: { budget?: unknown; prices?: unknown }) => {
-  expect(() => budgetSettings(budget as never, prices as never)).toThrow(invalid);
+  expect(() => budgetSettings({ budget, prices } as never)).toThrow(invalid);
 });
 
 test("a declared price is found by provider and model, by model, by glob, and not by the glob for everything", () => {

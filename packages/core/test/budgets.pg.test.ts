@@ -322,6 +322,7 @@ test("a model call that failed gives its hold back where the provider turned it 
   const fails = (error: Error) => ask("a", { max: 100 }, () => Promise.reject(error)).catch(() => {});
   await hf.run(id, async () => {
     await fails(Object.assign(new Error("busy"), { statusCode: 503 }));
+    await step("something that waits for all that was said", () => 1);
     expect(await budgetOf(hf, id)).toMatchObject({ spent: 0, held: 0 });
     await fails(new Error("socket hang up"));
     await ask("a", { max: 100, uses: 20 });

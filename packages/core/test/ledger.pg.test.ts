@@ -2,7 +2,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { Appender } from "../src/appender.ts";
 import type { Fact } from "../src/ledger/entry.ts";
 import { park, takeLease } from "../src/store/lease.ts";
-import { type Append, append, type Lease, readEntries } from "../src/store/ledger.ts";
+import { append, type Lease, readEntries, type Uncounted } from "../src/store/ledger.ts";
 import { writeOutside } from "../src/store/outside.ts";
 import { intended, observed } from "../src/testing/given.ts";
 import { aRun, aWorker, entriesOf, expire, headOf, noteOf, takeOver, toldOf, useStore } from "./store.ts";
@@ -11,10 +11,14 @@ const store = useStore();
 const ended: Fact = { kind: "outcome", status: "succeeded", kept: true };
 
 const appender = () => new Appender(store.db);
-const first = (lease: Lease, ...steps: string[]): Append => ({ lease, number: 1, facts: steps.map(noteOf) });
+const first = (lease: Lease, ...steps: string[]): Uncounted => ({
+  lease,
+  number: 1,
+  facts: steps.map(noteOf),
+});
 
 /** The answer of one append that is sent without anything around it. */
-const send = async (one: Append) => (await append(store.db, [one]))[0];
+const send = async (one: Uncounted) => (await append(store.db, [one]))[0];
 
 describe("an append", () => {
   test("comes after what is there, in order and without gaps, whoever writes beside it", async () => {
@@ -102,7 +106,7 @@ describe("an append that is sent again because its answer was lost", () => {
 
   test("is recognised also where it ended the run", async () => {
     const lease = await aRun(store, await aWorker(store));
-    const end: Append = { lease, number: 1, facts: [ended], ends: "succeeded" };
+    const end: Uncounted = { lease, number: 1, facts: [ended], ends: "succeeded" };
     await send(end);
     expect(await appender().append(end)).toMatchObject({ after: 2 });
     expect(await toldOf(store, lease)).toEqual(["outcome"]);

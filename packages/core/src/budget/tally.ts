@@ -153,6 +153,8 @@ export interface Change {
   readonly spent: Amount;
   /** A hold begins: the change is let in only if it fits under the cap. */
   readonly takes: boolean;
+  /** How many more of the run's holds are open after it than before, counted with one of their budgets only. */
+  readonly opened: number;
 }
 
 /** What facts that follow each other change in the shared budgets, each budget once. Mostly nothing. */
@@ -160,25 +162,31 @@ export function changesOf({ open: held }: Tally, facts: readonly Fact[], epoch: 
   if (held.size === 0 && !facts.some((fact) => fact.kind === "intent" && fact.budgets)) return [];
   const open = new Map(held);
   const changes = new Map<string, Change>();
-  const change = (budget: string, held: Amount, spent: Amount, takes: boolean) => {
-    const before = changes.get(budget) ?? { budget, held: NOTHING, spent: NOTHING, takes: false };
-    changes.set(budget, {
-      budget,
-      held: plus(before.held, held),
-      spent: plus(before.spent, spent),
-      takes: before.takes || takes,
-    });
+  const change = (hold: Hold, spent: Amount, sign: 1 | -1) => {
+    for (const [i, budget] of hold.budgets.entries()) {
+      const before = changes.get(budget) ?? {
+        budget,
+        held: NOTHING,
+        spent: NOTHING,
+        takes: false,
+        opened: 0,
+      };
+      changes.set(budget, {
+        budget,
+        held: (sign > 0 ? plus : minus)(before.held, hold),
+        spent: plus(before.spent, spent),
+        takes: before.takes || sign > 0,
+        opened: before.opened + (i === 0 ? sign : 0),
+      });
+    }
   };
   for (const fact of facts) {
     for (const { ends, spent, begins } of movesOf(open, fact, epoch)) {
-      for (const budget of ends?.budgets ?? [])
-        change(budget, minus(NOTHING, amountOf(ends as Hold)), spent, false);
-      for (const budget of begins?.budgets ?? []) change(budget, amountOf(begins as Hold), NOTHING, true);
+      if (ends) change(ends, spent, -1);
+      if (begins) change(begins, NOTHING, 1);
       if (ends) open.delete(ends.step);
       if (begins) open.set(begins.step, begins);
     }
   }
   return [...changes.values()];
 }
-
-const amountOf = ({ micros, tokens, calls }: Amount): Amount => ({ micros, tokens, calls });

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { type Cap, limitsOf } from "../budget/cap.ts";
 import { encode } from "../codec.ts";
 import { HoldfastError } from "../errors.ts";
 import { digestOf } from "../json.ts";
@@ -22,9 +23,11 @@ export interface StartOptions {
   readonly pin?: boolean | undefined;
   /** Who starts it. Recorded. */
   readonly by?: string | undefined;
+  /** What the run may spend: `usd(1)`. Default: what every run may. */
+  readonly budget?: Cap | undefined;
 }
 
-const OPTIONS = ["key", "runAt", "priority", "tags", "maxAttempts", "pin", "by"];
+const OPTIONS = ["key", "runAt", "priority", "tags", "maxAttempts", "pin", "by", "budget"];
 const DEFAULT_MOST_CRASHES = 5;
 const FARTHEST_PRIORITY = 1_000_000;
 const LONGEST_KEY = 512;
@@ -49,9 +52,12 @@ export async function queuedOf(
   fleet: Shared,
   agent: Pick<Agent, "name" | "version">,
   input: unknown,
-  { key, runAt, priority = 0, tags, maxAttempts = DEFAULT_MOST_CRASHES, pin = false, by }: StartOptions,
+  options: StartOptions,
 ): Promise<Queued> {
-  const { redactor } = fleet.host.settings;
+  const { key, runAt, priority = 0, tags, maxAttempts = DEFAULT_MOST_CRASHES, pin = false } = options;
+  const { by, budget } = options;
+  const { redactor, budget: declared } = fleet.host.settings;
+  const cap = budget === undefined ? declared.perRun : limitsOf("budget", budget);
   const kept = input === undefined ? undefined : redactor.apply("input", input);
   return {
     runId: randomUUID(),
@@ -64,6 +70,7 @@ export async function queuedOf(
       key,
       by,
       parent: currentScope()?.runId,
+      ...(cap ? { budget: cap } : {}),
       value: kept === undefined ? undefined : encode(kept),
     },
     inputDigest: digestOf(kept),

@@ -1,7 +1,9 @@
+import type { Change } from "../budget/tally.ts";
 import type { Encoded } from "../codec.ts";
 import { HoldfastError } from "../errors.ts";
 import type { Blob, Entry, Fact } from "../ledger/entry.ts";
 import type { RunStatus } from "../run/status.ts";
+import { changeColumns, changeOf, SHORT as FITTING, MOVED } from "./budgets.ts";
 import type { Queryable } from "./database.ts";
 
 /** The right to write a run's ledger: it lasts until somebody else is given a higher epoch. */
@@ -19,14 +21,24 @@ export interface Append {
   readonly facts: readonly Fact[];
   /** What the facts name by its hash. */
   readonly blobs?: readonly Blob[];
+  /** What the facts change in shared budgets. */
+  readonly changes?: readonly Change[];
   /** The status that the last fact gives the run for good; absent: it stays as it is. */
   readonly ends?: Extract<RunStatus, "succeeded" | "failed" | "cancelled"> | undefined;
 }
+
+/** It touches no shared budget, and is never short of one. */
+export type Uncounted = Omit<Append, "changes"> & { readonly changes?: never };
 
 /** Where an append landed: its facts follow entry `after`, which need not be the last one that the owner has seen. */
 export interface Appended {
   readonly after: number;
   readonly at: Date;
+}
+
+/** Nothing was written: a shared budget has too little left for what the facts hold. */
+export interface Short {
+  readonly short: string;
 }
 
 /** The most runs and facts that travel in one statement. Powers of two, because each size is prepared once. */
@@ -60,10 +72,12 @@ const HEAD = /* sql */ `
      and r.appends = want.number - 1
      and (r.status = 'running' or want.ends is null and r.status in ('waiting', 'queued'))`;
 
+const HOLDS = /* sql */ `holds       = r.holds + coalesce((select sum(opened) from change where change.run = r.run), 0)::int,`;
+
 /** One statement a size. Several heads are locked first, passing over those that somebody holds: they are sent alone, and wait. */
 const statements = new Map<string, string>();
-function appendSql(heads: number, facts: number, blobs: number): string {
-  const size = `${heads}/${facts}/${blobs}`;
+function appendSql(heads: number, facts: number, blobs: number, counted: boolean): string {
+  const size = `${heads}/${facts}/${blobs}/${counted}`;
   const made = statements.get(size);
   if (made) return made;
 
@@ -77,7 +91,11 @@ function appendSql(heads: number, facts: number, blobs: number): string {
     from holdfast.runs r
     join want using (run)
    order by r.run
-     for no key update of r skip locked`;
+     for no key update of r${heads > 1 ? " skip locked" : ""}`;
+  // Budgets are locked after all runs and before any is moved, and a run that holds too much is moved as little as they.
+  const short = () => /* sql */ `
+), ${changeOf(p + 1)}
+), ${FITTING}`;
   const kept = () => /* sql */ `
 ), blob (run, hash, value) as (
   values ${rows(blobs, ["bigint", "text", "text"])}
@@ -87,31 +105,47 @@ function appendSql(heads: number, facts: number, blobs: number): string {
     from head
     join blob using (run)
       on conflict do nothing`;
+  const isFree = "\n     and r.run in (select run from free)";
+  const fits = `${isFree}\n     and r.run not in (select run from short)\n     and (select count(*) from locked) >= 0`;
+  const wants = rows(heads, ["bigint", "int", "int", "int", "text"]);
+  const head = counted ? HEAD.replace("append_seq ", `${HOLDS}\n         append_seq `) : HEAD;
+  const said = rows(facts, ["bigint", "int", "text", "text", "text", "text"]);
+  const keeps = blobs > 0 ? kept() : "";
+  const shorts = counted ? short() : "";
   const text = /* sql */ `
 with want (run, epoch, number, n, ends) as (
-  values ${rows(heads, ["bigint", "int", "int", "int", "text"])}${heads > 1 ? free : ""}
-), head as (${HEAD}${heads > 1 ? "\n     and r.run in (select run from free)" : ""}
+  values ${wants}${heads > 1 || counted ? free : ""}${shorts}
+), head as (${head}${counted ? fits : heads > 1 ? isFree : ""}
   returning r.run, r.epoch, r.seq - want.n as after
 ), fact (run, n, kind, step, body, value) as (
-  values ${rows(facts, ["bigint", "int", "text", "text", "text", "text"])}
+  values ${said}
 ), written as (
   insert into holdfast.entries (run, seq, epoch, at, kind, step, body, value)
   select head.run, head.after + fact.n, head.epoch, now(), fact.kind, fact.step, fact.body, fact.value
     from head
-    join fact using (run)${blobs > 0 ? kept() : ""}
+    join fact using (run)${keeps}${counted ? `\n), ${MOVED}` : ""}
 )
-select run, after, now() as at
-  from head`;
+select run, after, now() as at${counted ? ", null as short" : ""}
+  from head${counted ? "\n union all select run, null, now(), budget from short" : ""}`;
   statements.set(size, text);
   return text;
 }
 
 /**
  * Appends what several runs have to say, each run's facts together or not at all, in one statement. The answer has an
- * element for each append: where it landed, or nothing where the head did not let it in; `whyRefused` tells why. A head
+ * element for each append: where it landed, or nothing where the head did not let it in; `whyRefused` tells why; or which
+ * shared budget has too little left for it, which of several may be because of the others. A head
  * that somebody else holds is waited for only by an append of its run alone.
  */
-export async function append(db: Queryable, appends: readonly Append[]): Promise<(Appended | undefined)[]> {
+export async function append(db: Queryable, appends: readonly Uncounted[]): Promise<(Appended | undefined)[]>;
+export async function append(
+  db: Queryable,
+  appends: readonly Append[],
+): Promise<(Appended | Short | undefined)[]>;
+export async function append(
+  db: Queryable,
+  appends: readonly Append[],
+): Promise<(Appended | Short | undefined)[]> {
   const facts = appends.reduce((sum, { facts }) => sum + facts.length, 0);
   const heads = powerOfTwo(appends.length);
   const size = powerOfTwo(facts);
@@ -134,11 +168,17 @@ export async function append(db: Queryable, appends: readonly Append[]): Promise
   for (const { run, hash, value } of blobs) values.push(run, hash, value);
   for (let i = blobs.length; i < sizeOfBlobs; i++) values.push(null, null, null);
 
-  const { rows } = await db.query<{ run: string; after: number; at: Date }>(
-    appendSql(heads, size, sizeOfBlobs),
+  const changes = appends.flatMap(({ lease, changes = [] }) =>
+    changes.map((change) => ({ run: lease.run, ...change })),
+  );
+  const counted = changes.length > 0;
+  if (counted) values.push(...changeColumns(changes));
+
+  const { rows } = await db.query<{ run: string; after: number; at: Date; short?: string | null }>(
+    appendSql(heads, size, sizeOfBlobs, counted),
     values,
   );
-  const landed = new Map(rows.map(({ run, after, at }) => [run, { after, at }]));
+  const landed = new Map(rows.map(({ run, after, at, short }) => [run, short ? { short } : { after, at }]));
   return appends.map(({ lease }) => landed.get(lease.run));
 }
 

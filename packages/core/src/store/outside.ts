@@ -1,4 +1,6 @@
+import type { Change } from "../budget/tally.ts";
 import type { Fact } from "../ledger/entry.ts";
+import { changeColumns, changeOf, MOVED } from "./budgets.ts";
 import type { Queryable } from "./database.ts";
 import { type Lease, rowOf } from "./ledger.ts";
 
@@ -24,14 +26,38 @@ select run, seq, epoch, now(), $3, $4, $5, $6
   from head
 returning seq, epoch, at`;
 
+// The same, with what it changes in shared budgets.
+const WRITE_COUNTED = /* sql */ `${WRITE.slice(0, WRITE.indexOf("insert into"))
+  .replace(
+    "seq        = seq + 1,",
+    "seq        = seq + 1,\n         holds      = holds + coalesce((select sum(opened) from change), 0)::int,",
+  )
+  .replace("with head as", `with ${changeOf(7)}\n), head as`)
+  .trimEnd()}, locked as (
+  select budget
+    from holdfast.budgets
+   where budget in (select budget from change)
+     and exists (select from head)
+   order by budget
+     for no key update
+), ${MOVED}
+)
+${WRITE.slice(WRITE.indexOf("insert into"))}`;
+
 /** Appends a fact from outside after entry `seen`, the last one its writer knows. False: the ledger has moved on. */
 export async function writeOutside(
   db: Queryable,
   { run }: Pick<Lease, "run">,
   seen: number,
   fact: Fact,
+  changes: readonly Change[] = [],
 ): Promise<boolean> {
   const { kind, step, body, value } = rowOf(fact);
-  const { rows } = await db.query(WRITE, [run, seen, kind, step, body, value]);
+  const values = [run, seen, kind, step, body, value];
+  const counted = changeColumns(changes.map((change) => ({ run, ...change })));
+  const { rows } =
+    changes.length === 0
+      ? await db.query(WRITE, values)
+      : await db.query(WRITE_COUNTED, [...values, ...counted]);
   return rows.length > 0;
 }
