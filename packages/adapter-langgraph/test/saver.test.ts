@@ -266,7 +266,7 @@ describe("several at once", () => {
     await write(config, []);
 
     const other = await session();
-    await other.query("set deadlock_timeout = '10ms'");
+    await other.query("set lock_timeout = '300ms'");
     await other.query("begin");
     const copy = (which: string) =>
       other.query(

@@ -232,9 +232,15 @@ export class Session implements Execution {
     if (!this.#course) await this.#opened.promise;
     if (!this.#owner) return undefined;
     const { means, lease } = this.#owner;
-    const written = await write(lease);
-    if (written !== undefined) return written;
-    this.stop(await whyNotOwned(means.db, lease));
+    try {
+      const written = await write(lease);
+      if (written !== undefined) return written;
+      this.stop(await whyNotOwned(means.db, lease));
+    } catch (error) {
+      // What we say ourselves is about the run. And once that has stopped, nobody waits for this any more.
+      if (!this.#stopError && !HoldfastError.is(error)) throw error;
+      this.stop(error);
+    }
     return never();
   }
 

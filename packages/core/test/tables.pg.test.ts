@@ -126,6 +126,35 @@ test("whoever was taken over writes nothing beside the ledger, and stops with FE
   expect({ settled, notes: await notes() }).toEqual({ settled: false, notes: [] });
 });
 
+test("a write beside the ledger of a run that has stopped tells nobody that it failed", async () => {
+  const holdfast = await open();
+  const stopped = Promise.withResolvers<void>();
+  const refused = Promise.withResolvers<void>();
+  let settled = false;
+  const run = holdfast.run(newId(), async () => {
+    const writing = current()?.owned(async () => {
+      stopped.resolve();
+      await refused.promise;
+      throw new Error("the pool has ended");
+    });
+    await writing?.finally(() => {
+      settled = true;
+    });
+  });
+  run.catch(() => {});
+  await stopped.promise;
+  await holdfast.close({ graceSeconds: 0 });
+  refused.resolve();
+  await expect(run).rejects.toThrow("(DATABASE_UNAVAILABLE)");
+  expect(settled).toBe(false);
+});
+
+test("what the database refuses of a write beside the ledger is its writer's affair", async () => {
+  const holdfast = await open();
+  const write = () => current()?.owned(() => Promise.reject(new Error("no such column")));
+  await expect(holdfast.run(newId(), write)).rejects.toThrow("no such column");
+});
+
 test("a run that has ended writes nothing beside its ledger any more", async () => {
   const holdfast = await open();
   const { note, notes, answered } = await noter(holdfast);

@@ -166,11 +166,10 @@ export class HoldfastSaver extends BaseCheckpointSaver {
    * need), or all (`delete`). Values that nothing names any more go with them. Gives back how many checkpoints went.
    */
   async prune(threadIds: readonly string[], strategy: PruneStrategy = "keep_latest"): Promise<number> {
-    const db = await this.#database();
     const prune = strategy === "delete" ? deleteThread : pruneThread;
     let pruned = 0;
     for (const threadId of threadIds) {
-      pruned += (await asOwner((run) => prune(db, run, threadId))) ?? 0;
+      pruned += (await asOwner(async (run) => prune(await this.#database(), run, threadId))) ?? 0;
       this.#seen.forget(threadId);
     }
     return pruned;
@@ -202,8 +201,8 @@ export class HoldfastSaver extends BaseCheckpointSaver {
     threadId: string,
     write: (db: TablesDatabase, run: OwnedRun | undefined, thread: Thread) => Promise<Written | undefined>,
   ): Promise<void> {
-    const db = await this.#database();
     await asOwner(async (run) => {
+      const db = await this.#database();
       for (;;) {
         const thread = this.#seen.thread(threadId) ?? (await openThread(db, threadId));
         this.#seen.see(threadId, thread);
