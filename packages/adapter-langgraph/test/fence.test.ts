@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { current, signal } from "@holdfast/core";
+import { Annotation, START, StateGraph } from "@langchain/langgraph";
 import { emptyCheckpoint, uuid6 } from "@langchain/langgraph-checkpoint";
 import { expect, onTestFinished, test } from "vitest";
 import { Child } from "../../../test/process.ts";
-import { HoldfastSaver } from "../src/index.ts";
+import { HoldfastSaver, withDurability } from "../src/index.ts";
 import { useSaver } from "./given-saver.ts";
 
 const given = useSaver();
@@ -209,4 +210,39 @@ test("a finished run that is re-run over its ledger leaves its thread as it is",
   const before = await saver().getTuple(config);
   await (await open()).run(id, work);
   expect(await saver().getTuple(config)).toEqual(before);
+});
+
+test("a graph of withDurability that was taken over leaves its thread to its heir", async () => {
+  const log = Annotation<string[]>({ reducer: (a, b) => a.concat(b), default: () => [] });
+  const arrived = Promise.withResolvers<void>();
+  const taken = Promise.withResolvers<void>();
+  const durable = async (who: string, wait?: () => Promise<void>) =>
+    withDurability(
+      new StateGraph(Annotation.Root({ log }))
+        .addNode("first", () => ({ log: [`first of ${who}`] }))
+        .addNode("second", async () => {
+          await wait?.();
+          return { log: [`second of ${who}`] };
+        })
+        .addEdge(START, "first")
+        .addEdge("first", "second")
+        .compile(),
+      { holdfast: await open() },
+    );
+  const config = newThread();
+  const zombie = await durable("zombie", () => {
+    arrived.resolve();
+    return taken.promise;
+  });
+  const stopped = zombie.invoke({ log: ["in"] }, config);
+  stopped.catch(() => {});
+  await arrived.promise;
+  await sql("update holdfast.workers set until = now() - interval '1 second'");
+  const heir = await durable("heir");
+  const { log: done } = await heir.invoke(null, config);
+  expect(done).toEqual(["in", "first of zombie", "second of heir"]);
+
+  taken.resolve();
+  await expect(stopped).rejects.toMatchObject({ code: "FENCED" });
+  expect((await saver().getTuple(config))?.checkpoint.channel_values.log).toEqual(done);
 });
