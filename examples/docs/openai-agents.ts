@@ -1,4 +1,4 @@
-import { idempotencyKey, openHoldfast } from "@holdfast/core";
+import { ask, idempotencyKey, openHoldfast } from "@holdfast/core";
 import { PostgresSession, withDurability } from "@holdfast/openai-agents";
 // #region wrap
 import { Agent, Runner, run, tool } from "@openai/agents";
@@ -61,6 +61,37 @@ await hf.run("ticket-43", async () => {
   return finalOutput;
 });
 // #endregion
+
+const wire = tool({
+  name: "wire",
+  description: "Wire money.",
+  parameters: z.object({ cents: z.int().positive() }),
+  needsApproval: async (_context, { cents }) => cents > 50_000,
+  execute: ({ cents }) => `wired ${cents} cents`,
+});
+const treasury = new Agent({ name: "Treasury", instructions, tools: [wire] });
+// #region approval
+await hf.run("transfer-9", () => run(treasury, "Wire 900.00.")).catch(() => {}); // RUN_WAITING
+const [question] = await hf.questions.list({ runId: "transfer-9" });
+if (question) await hf.questions.answer(question.id, { approve: true, by: "ana" });
+await hf.run("transfer-9", () => run(treasury, "Wire 900.00.")); // here, or in another process
+// #endregion
+
+// #region interruptions
+const withHosted = async () => {
+  let result = await run(treasury, "Ask the CRM.");
+  while (result.interruptions.length > 0) {
+    for (const item of result.interruptions) {
+      const approved = await ask({ question: `May ${item.name} be called?`, schema: z.boolean() });
+      if (approved) result.state.approve(item);
+      else result.state.reject(item);
+    }
+    result = await run(treasury, result.state);
+  }
+  return result.finalOutput;
+};
+// #endregion
+console.log(withHosted);
 
 // #region hosted
 withDurability(Runner, { hosted: { web_search: "read", file_search: "read" } });

@@ -1,5 +1,5 @@
 /** On what is held already, so that nothing is held twice, whichever copy of this package came first. */
-export const MARK = Symbol.for("holdfast.openai-agents");
+export const MARK: unique symbol = Symbol.for("holdfast.openai-agents");
 
 export const isHeld = (value: object): boolean => MARK in value;
 

@@ -1,8 +1,8 @@
-import { current, expectSteps, outsideRun } from "@holdfast/core";
+import { current, type Effect, expectSteps, outsideRun } from "@holdfast/core";
 import { holdAgent, isModel } from "./agent.ts";
 import { drive } from "./drive.ts";
 import { openHold } from "./hold.ts";
-import { isHeld, MARK, replaceMethod } from "./mark.ts";
+import { MARK, replaceMethod } from "./mark.ts";
 import { holdModel, holdProvider } from "./model.ts";
 import type { HostedEffects } from "./request.ts";
 import type { Agent, Callable, Provider, Runner, RunnerClass, RunOptions, StreamedResult } from "./sdk.ts";
@@ -23,12 +23,21 @@ export interface DurabilityOptions {
  * for agents as tools and for what guardrails and tools start. Gives back the same class. Outside a run nothing changes.
  */
 export function withDurability<T extends RunnerClass>(Runner: T, { hosted = {} }: DurabilityOptions = {}): T {
-  const { prototype } = Runner;
-  if (isHeld(prototype)) return Runner;
-  expectSteps("withDurability(Runner)");
-  replaceMethod(prototype, "run", hold(prototype.run, hosted));
-  Object.defineProperty(prototype, MARK, { value: true });
+  const prototype: Prototype = Runner.prototype;
+  if (prototype[MARK]) Object.assign(prototype[MARK], hosted);
+  else {
+    const effects = { ...hosted };
+    expectSteps("withDurability(Runner)");
+    replaceMethod(prototype, "run", hold(prototype.run, effects));
+    Object.defineProperty(prototype, MARK, { value: effects });
+  }
   return Runner;
+}
+
+/** What was said of hosted tools is added to, where the hook is there already. */
+interface Prototype {
+  readonly run: Callable;
+  readonly [MARK]?: Record<string, Effect>;
 }
 
 function hold(run: Callable, hosted: HostedEffects) {

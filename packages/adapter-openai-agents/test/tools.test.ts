@@ -12,7 +12,8 @@ const strict = workbench();
 const empty = z.object({});
 
 describe.each(versions)("$name", ({ sdk, abortsTools }) => {
-  withDurability(sdk.Runner, { hosted: { file_search: "read" } });
+  withDurability(sdk.Runner);
+  withDurability(sdk.Runner, { hosted: { file_search: "read" } }); // said later, it counts as well
   const { Agent, run, tool } = sdk;
 
   const made = (name: string, execute: (...args: never[]) => unknown, more: object = {}) =>
