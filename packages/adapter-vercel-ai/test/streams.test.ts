@@ -118,6 +118,33 @@ describe.each(versions)("$name", (version) => {
     expect(looks).toBe(0);
   });
 
+  test("a stream that ends with the model's error fails its run, though its result is handed out: the next one asks again", async () => {
+    const scripted = model(version, { text: "at last", fails: { times: 1, how: "cut" }, endsAfterMs: 20 });
+    const runId = newRunId();
+    const stream = () =>
+      here().stream(runId, () => ai.streamText({ model: scripted.model, prompt: "go", onError() {} }));
+    await expect(stream().done).rejects.toBeInstanceOf(Error);
+    expect(await here().runs.get(runId)).toMatchObject({ status: "failed" });
+    const { value, done } = stream();
+    expect(await value.text).toBe("at last");
+    await done;
+    expect(scripted.asked()).toHaveLength(2);
+  });
+
+  test("a model's error that the work got over is on record, and its result is rebuilt with it", async () => {
+    const broken = partModel(version, [{ type: "error", error: new Error("overloaded") }]);
+    const scripted = model(version, { text: "from the other one" });
+    let errors = 0;
+    const [first, again] = await twice(async () => {
+      const options = { prompt: "go", maxRetries: 0, onError: () => void errors++ };
+      await ai.streamText({ ...options, model: broken.model }).consumeStream();
+      return ai.streamText({ ...options, model: scripted.model });
+    });
+    expect(await first.text).toBe("from the other one");
+    expect(await again.text).toBe("from the other one");
+    expect([errors, broken.seen.requests, scripted.asked().length]).toEqual([2, 1, 1]);
+  });
+
   test("a run whose stream was cut off goes on with a new one", async () => {
     const scripted = model(version, { text: "at last", fails: { times: 1, how: "cut" }, endsAfterMs: 20 });
     const runId = newRunId();

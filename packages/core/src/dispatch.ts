@@ -33,12 +33,21 @@ export interface Host {
   stop(error: unknown): void;
   /** The call was aborted: it may have happened, or not. */
   aborted(error: unknown): void;
+  /** A model was asked, and has answered, or not. */
+  asked(unanswered: Unanswered | undefined): void;
   /** Settles as the promise does, or never where the run has stopped. */
   unlessStopped<T>(promise: Promise<T>): Promise<T>;
   /** Throws unless the run is still this process' to call for. */
   mayDispatch(): Promise<void>;
   /** Begins a connection of one's own on the ledger's database, in a transaction. */
   transaction(idleMs: number): Promise<Transaction>;
+}
+
+/** A model call that failed, and so has no outcome as long as it may be tried again. */
+export interface Unanswered {
+  readonly error: unknown;
+  /** Makes its failure its outcome. */
+  record(): Promise<void>;
 }
 
 /** A transaction that cannot be rolled back in so long is given up, and its connection with it. */
@@ -158,6 +167,7 @@ export class Dispatch<T> implements Live<T> {
       throw error;
     }
     const read = decode(encoded) as T;
+    if (this.#call.kind === "model") this.#host.asked(undefined);
     const asks = this.#call.emits?.(read) ?? [];
     this.#host.course.consume(this.#lane, this.#located.key, asks);
     const recorded = this.#observe(encoded, true, asks, this.#call.usage?.(read));
@@ -187,12 +197,19 @@ export class Dispatch<T> implements Live<T> {
       const { row } = this.#located;
       row?.taken.delete(row.n);
       if (aborted) this.#host.aborted(error);
+      else if (this.#terms.effect === undefined) this.#host.asked(this.#unanswered(error));
       this.#close();
       return;
     }
     const recorded = this.#observe(encodeError(this.#shown(error)), false);
     recorded.catch((failed) => this.#host.stop(failed));
     await this.#host.unlessStopped(recorded);
+  }
+
+  #unanswered(error: unknown): Unanswered {
+    const { redactor } = this.#host.settings;
+    const record = () => this.#observe(encodeError(redactor.apply("error", error)), false);
+    return { error, record };
   }
 
   /** The call has given itself up, to be made again: it leaves no outcome, and no doubt. */

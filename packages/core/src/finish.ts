@@ -37,6 +37,7 @@ export async function finish<T>(
     kept = canKeep(value);
     // Whoever waits for a run of the fleet has nothing else to read its value from.
     if (fleet && !kept) encode(value);
+    if (!kept) await session.finishUnanswered();
   } catch (error) {
     throw await failed(session, error, redactor, fleet);
   }

@@ -6,7 +6,7 @@ import { decode, encode } from "./codec.ts";
 import { Course, type Located } from "./course.ts";
 import { type Cleared, Deciding } from "./deciding.ts";
 import type { Candidate } from "./decisions.ts";
-import { besideOf, Dispatch, type Host, type Terms } from "./dispatch.ts";
+import { besideOf, Dispatch, type Host, type Terms, type Unanswered } from "./dispatch.ts";
 import { HoldfastError } from "./errors.ts";
 import type { Heart, Standing } from "./heart.ts";
 import { enterRow, Lane } from "./lane.ts";
@@ -104,6 +104,8 @@ export class Session implements Execution {
   readonly #clearing = new Map<string, Promise<Cleared | undefined>>();
   /** What calls were aborted with. */
   readonly #aborted = new Map<string, unknown>();
+  /** What models were asked, in order of the last try, and how it failed where it did. */
+  readonly #unanswered = new Map<string, Unanswered | undefined>();
   #keptError: { error: unknown } | undefined;
   readonly #parking: Parking;
   #rejectStopped: (error: unknown) => void = () => {};
@@ -358,6 +360,16 @@ export class Session implements Execution {
     const steps = [...this.#run.steps.values()];
     const open = steps.find((step) => step.at === "intended" && step.intent.effect !== "read");
     if (open) throw this.#aborted.get(open.key) ?? new Error(`the call ${open.key} has no outcome`);
+  }
+
+  /**
+   * A value that is no data is rebuilt by doing the work again over the ledger: what the work got over must be on record
+   * as well. Throws the error of the model call that the work ended with: nobody got over that.
+   */
+  async finishUnanswered(): Promise<void> {
+    const [last] = [...this.#unanswered.values()].slice(-1);
+    if (last) throw last.error;
+    for (const unanswered of this.#unanswered.values()) await unanswered?.record();
   }
 
   /** The run's last entry, and the end of its lease. */
@@ -693,6 +705,10 @@ export class Session implements Execution {
       stop: (error) => this.stop(error),
       settings: this.#settings,
       aborted: (error) => void this.#aborted.set(step, error),
+      asked: (unanswered) => {
+        this.#unanswered.delete(step); // what was asked last stands last
+        this.#unanswered.set(step, unanswered);
+      },
       unlessStopped: (promise) => this.#unlessStopped(promise),
       mayDispatch: () => this.#mayDispatch(),
       transaction: (idleMs) => must(this.#owner, "the owner of a run that is written").means.db.begin(idleMs),
