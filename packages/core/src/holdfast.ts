@@ -15,10 +15,12 @@ import { importRun } from "./export/import-run.ts";
 import { readRunFile } from "./export/read-run-file.ts";
 import { finish } from "./finish.ts";
 import type { Agent, AgentOptions, Handler } from "./fleet/agent.ts";
-import { type By, command, redrive } from "./fleet/commands.ts";
+import { type By, command, redrive, send } from "./fleet/commands.ts";
 import { type DeadLetters, deadLettersOn } from "./fleet/dead-letters.ts";
 import { Fleet } from "./fleet/fleet.ts";
+import { type Flow, type FlowNode, type FlowOptions, startFlow } from "./fleet/flow.ts";
 import type { Handle } from "./fleet/handle.ts";
+import { type ScheduleOptions, schedule, unschedule } from "./fleet/schedules.ts";
 import type { StartOptions } from "./fleet/start.ts";
 import type { Worker, WorkerOptions } from "./fleet/worker.ts";
 import { type ForkOptions, forkRun } from "./fork-run.ts";
@@ -409,6 +411,32 @@ export class Holdfast {
   ): Promise<void> {
     for (const each of typeof id === "string" ? [id] : id)
       await redrive(this.#fleet, each, { by, ...changed });
+  }
+
+  /**
+   * Sends a run a message: `receive()` gives it to it once, at its next step. Throws RUN_NOT_FOUND, COMMAND_NOT_ALLOWED for a
+   * run that has ended, NOT_SERIALIZABLE.
+   */
+  async send(id: string, message: unknown, { by = "hf.send" }: { readonly by?: string } = {}): Promise<void> {
+    await send(this.#fleet, id, message, { by });
+  }
+
+  /**
+   * Starts several runs, all or none, of which some come after others: what those return is in their `outputs`. Throws
+   * INVALID_ARGUMENT for a name that is used twice or unknown, and for a cycle.
+   */
+  async flow(name: string, nodes: readonly FlowNode[], options: FlowOptions = {}): Promise<Flow> {
+    return await startFlow(this.#fleet, name, nodes, options);
+  }
+
+  /** Starts a run of an agent whenever its time comes. The same name again changes it. Throws INVALID_ARGUMENT. */
+  async schedule<Raw>(name: string, options: ScheduleOptions<Raw>): Promise<void> {
+    await schedule(this.#fleet, name, options);
+  }
+
+  /** Ends a schedule. Runs that it has started go on. False: there is none of this name. */
+  async unschedule(name: string): Promise<boolean> {
+    return await unschedule(this.#fleet, name);
   }
 
   /** A worker that picks up runs of the agents registered here, once it is started. Throws INVALID_ARGUMENT. */

@@ -11,7 +11,9 @@ export {
 export type { Agent, AgentContext, AgentOptions, Handler } from "./fleet/agent.ts";
 export type { By } from "./fleet/commands.ts";
 export type { DeadLetter, DeadLetters } from "./fleet/dead-letters.ts";
+export type { Flow, FlowNode, FlowOptions } from "./fleet/flow.ts";
 export type { Handle } from "./fleet/handle.ts";
+export type { ScheduleOptions } from "./fleet/schedules.ts";
 export type { StartOptions } from "./fleet/start.ts";
 export type { Worker, WorkerOptions } from "./fleet/worker.ts";
 export type { Doubts, OpenDoubt, Resolved } from "./doubts.ts";
@@ -49,6 +51,7 @@ export {
   now,
   once,
   randomUUID,
+  receive,
   signal,
   sleep,
   step,

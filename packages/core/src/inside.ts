@@ -90,6 +90,15 @@ export async function ask<T = unknown>(asking: Asking<T>): Promise<T> {
   return (await scope.session.ask(scope.at, asking)) as T; // what its schema gave
 }
 
+/**
+ * What was sent to this run with `hf.send` and it has not received before, oldest first. Recorded: a replay receives the same.
+ * With `wait` it parks until there is something.
+ */
+export async function receive({ wait = false }: { readonly wait?: boolean } = {}): Promise<unknown[]> {
+  const { scope } = inRun("receive()");
+  return await scope.session.receive(scope.at, wait);
+}
+
 /** Aborted when the run is parked, cancelled, fenced, or its worker stops. */
 export const signal = (): AbortSignal => inRun("signal()").scope.signal;
 

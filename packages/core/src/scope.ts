@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Asking } from "./asking.ts";
 import type { Lane } from "./lane.ts";
+import type { Ended } from "./ledger/entry.ts";
 import type { OwnedRun, Port } from "./port.ts";
 import type { Begun, Call, Live } from "./step/call.ts";
 
@@ -17,6 +18,10 @@ export interface Execution {
   value<T>(lane: Lane, name: string, make: () => T): T;
   ask(lane: Lane, asking: Asking<unknown>): Promise<unknown>;
   sleep(lane: Lane, milliseconds: number): Promise<void>;
+  /** Parks until another run has ended. `depend` makes sure that this one is told. */
+  awaitRun(lane: Lane, runId: string, depend: () => Promise<void>): Promise<Ended>;
+  /** What was sent to the run and has not been received before; with `wait` it parks until there is something. */
+  receive(lane: Lane, wait: boolean): Promise<unknown[]>;
   owned<T>(write: (lease: OwnedRun) => Promise<T | undefined>): Promise<T | undefined>;
   keep(promise: PromiseLike<unknown>): void;
   resample(lane: Lane): Promise<void>;

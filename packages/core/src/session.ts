@@ -11,8 +11,9 @@ import { HoldfastError } from "./errors.ts";
 import type { Heart, Standing } from "./heart.ts";
 import { enterRow, Lane } from "./lane.ts";
 import { openQuestions } from "./ledger/asked.ts";
-import type { Effect, Entry, Intent, Outcome, Resolution, Settled } from "./ledger/entry.ts";
+import type { Effect, Ended, Entry, Intent, Outcome, Resolution, Settled } from "./ledger/entry.ts";
 import { idempotencyKeyOf } from "./ledger/key.ts";
+import { RECEIVE, received } from "./ledger/received.ts";
 import { doubtsOf, forget, lostAt, type Run, replay } from "./ledger/replay.ts";
 import { resampledSteps } from "./ledger/resample.ts";
 import { must } from "./must.ts";
@@ -306,6 +307,33 @@ export class Session implements Execution {
       await this.wait(lane, { waitingOn: "timer", isSettled: () => left() <= SHORT_MS, wakeInMs: left });
     }
     await pause(Math.max(0, left()), undefined, { signal: this.signal }).catch(never);
+  }
+
+  /** Parks until another run has ended: its end is told in this run's ledger, by whoever sees it. */
+  async awaitRun(lane: Lane, runId: string, depend: () => Promise<void>): Promise<Ended> {
+    if (!this.#course) await this.#opened.promise;
+    const ended = () => this.#run.ended.get(runId);
+    if (!ended() && this.#writer) {
+      await depend();
+      await this.look();
+    }
+    await this.wait(lane, { waitingOn: "dependency", isSettled: () => ended() !== undefined });
+    return must(ended(), "the end that was waited for");
+  }
+
+  /** What was sent to the run since it last received something. Which messages those were is on record. */
+  async receive(lane: Lane, wait: boolean): Promise<unknown[]> {
+    if (!this.#course) await this.#opened.promise;
+    for (;;) {
+      await this.look();
+      if (this.#stopError) return await never();
+      const { upTo, messages } = this.value(lane, RECEIVE, () => received(this.#run));
+      if (messages.length > 0 || !wait) return [...messages];
+      await this.wait(lane, {
+        waitingOn: "input",
+        isSettled: () => this.#run.messages.some(({ seq }) => seq > upTo),
+      });
+    }
   }
 
   /** Reads what others have written to the run, and acts on it. Where it was taken over, it stops. */

@@ -4,7 +4,8 @@ import { encode } from "../codec.ts";
 import { HoldfastError } from "../errors.ts";
 import { digestOf } from "../json.ts";
 import { currentScope } from "../scope.ts";
-import type { Database } from "../store/database.ts";
+import type { Database, Queryable } from "../store/database.ts";
+import { dependOn } from "../store/dependencies.ts";
 import { findByKey, type Queued, queue } from "../store/queue.ts";
 import type { Agent } from "./agent.ts";
 import type { Shared } from "./host.ts";
@@ -25,26 +26,80 @@ export interface StartOptions {
   readonly by?: string | undefined;
   /** What the run may spend: `usd(1)`. Default: what every run may. */
   readonly budget?: Cap | undefined;
+  /** Runs that must have ended before it begins. What they return is in `outputs`, by their ids or these names. */
+  readonly after?: readonly (Needed | Awaited)[] | undefined;
 }
 
-const OPTIONS = ["key", "runAt", "priority", "tags", "maxAttempts", "pin", "by", "budget"];
+/** A run that another comes after. */
+interface Needed {
+  readonly id: string;
+}
+
+interface Awaited {
+  readonly run: Needed;
+  readonly name?: string;
+  /** When it does not succeed: this run fails too (default), or begins all the same, without that output. */
+  readonly onFailure?: "fail" | "skip";
+}
+
+const OPTIONS = ["after", "key", "runAt", "priority", "tags", "maxAttempts", "pin", "by", "budget"];
 const DEFAULT_MOST_CRASHES = 5;
 const FARTHEST_PRIORITY = 1_000_000;
 const LONGEST_KEY = 512;
 
-/** Starts a run once a key. Gives back its id. Throws RUN_EXISTS_DIFFERENT, QUEUE_FULL, INVALID_ARGUMENT. */
+/**
+ * Starts a run once a key. Gives back its id. Inside a run it is a step of it: however often that is run again, its child is
+ * started once. Throws RUN_EXISTS_DIFFERENT, QUEUE_FULL, INVALID_ARGUMENT.
+ */
 export async function startRun<Raw>(
   fleet: Shared,
   agent: Agent<Raw>,
   input: Raw,
   options: StartOptions,
 ): Promise<string> {
+  const scope = currentScope();
+  if (!scope) return await startNow(fleet, agent, input, options);
+  const call = { kind: "step", name: `start ${agent.name}`, input: { input }, effect: "idempotent" } as const;
+  return await scope.step(call, ({ key }) =>
+    startNow(fleet, agent, input, { ...options, key: options.key ?? key }),
+  );
+}
+
+async function startNow<Raw>(
+  fleet: Shared,
+  agent: Agent<Raw>,
+  input: Raw,
+  options: StartOptions,
+): Promise<string> {
   checkOptions(options);
+  const { after = [] } = options;
   const queued = await queuedOf(fleet, agent, await agent.check(input), options);
   const db = await fleet.host.db();
-  const runId = await queueOnce(db, queued);
+  const runId =
+    after.length === 0
+      ? await queueOnce(db, queued)
+      : await queueAfter(db, { ...queued, waits: true }, after);
   fleet.notifier(db).tell("queued");
   return runId;
+}
+
+/** Queues a run with all that it comes after, or not at all. */
+async function queueAfter(
+  db: Database,
+  queued: Queued,
+  after: readonly (Needed | Awaited)[],
+): Promise<string> {
+  return await db.transaction(async (tx) => {
+    const runId = await queueOnce(tx, queued);
+    if (runId !== queued.runId) return runId; // it is there already, with what it comes after
+    for (const each of after) {
+      const { run, name = run.id, onFailure = "fail" } = "run" in each ? each : { run: each };
+      if (!(await dependOn(tx, runId, { runId: run.id, name, onFailure }))) {
+        throw new HoldfastError("RUN_NOT_FOUND", { runId: run.id });
+      }
+    }
+    return runId;
+  });
 }
 
 /** A run as it is queued, of an input that was checked. */
@@ -84,7 +139,7 @@ export async function queuedOf(
 }
 
 /** Queues the run, or finds the one that was queued with its key. */
-export async function queueOnce(db: Database, queued: Queued): Promise<string> {
+export async function queueOnce(db: Queryable, queued: Queued): Promise<string> {
   const { agent, key } = queued.start;
   // What was there when the run was refused may have been deleted by the time that it is looked for.
   for (;;) {

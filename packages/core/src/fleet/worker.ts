@@ -7,9 +7,11 @@ import { readEntriesOf } from "../store/ledger.ts";
 import { type Claimed, claim, type Line, MOST_CLAIMED, wakeDue } from "../store/queue.ts";
 import { lookAround, registerAgents, type Sight } from "../store/watch.ts";
 import { compareVersions, type Registered } from "./agent.ts";
+import { tellEnds } from "./dependencies.ts";
 import { execute } from "./execute.ts";
 import type { Shared } from "./host.ts";
 import { Listener } from "./listener.ts";
+import { startDue } from "./schedules.ts";
 
 export interface WorkerOptions {
   /** The names of the agents it works for. Default: all that this process has registered when it starts. */
@@ -110,6 +112,11 @@ export class Worker {
     this.#wake();
   }
 
+  #lookNow(): void {
+    this.#lookedAt = Number.NEGATIVE_INFINITY;
+    this.wake();
+  }
+
   async #live(): Promise<void> {
     while (this.#state === "working") {
       this.#woken = false;
@@ -147,6 +154,8 @@ export class Worker {
         const working = execute(this.#fleet.host, means, registered, work, this.#sessions).finally(() => {
           this.#works.delete(working);
           this.#fleet.results.announce(claimed.lease.runId);
+          // Somebody may wait for its end: they are told at the next look, which is now.
+          if (claimed.isAwaited) this.#lookNow();
           if (this.#mayBeMore || this.#works.size === 0) this.#wake();
         });
         this.#works.add(working);
@@ -194,7 +203,10 @@ export class Worker {
     const gone = this.#goneFor(sight);
     if (gone.length > 0 || sight.over) await noticeDead(db, heart.name, gone);
     if (sight.due) await wakeDue(db);
-    if (sight.queued || sight.due || sight.over || gone.length > 0) this.#mayBeMore = true;
+    if (sight.ended) await tellEnds(db);
+    if (sight.scheduled) await startDue(this.#fleet, db);
+    if (sight.queued || sight.due || sight.ended || sight.scheduled || sight.over || gone.length > 0)
+      this.#mayBeMore = true;
     this.#restMs = Math.min(LOOK_MS, Math.max(sight.nextMs ?? LOOK_MS, 1));
   }
 

@@ -101,6 +101,8 @@ export interface Claimed {
   readonly agent: string;
   /** How often its work has failed. */
   readonly retries: number;
+  /** Another run waits for its end, or may yet ask for it. */
+  readonly isAwaited: boolean;
 }
 
 /*
@@ -164,7 +166,7 @@ with fleet as materialized (
     join unnest($3::text[], $4::text[], $8::text[]) as versions (agent, pin, version) using (pin)
    where r.run   = locked.run
      and r.agent = versions.agent
-  returning r.run, r.run_id, r.seq, r.epoch, r.agent, r.agent_version, r.retries, r.queued_after
+  returning r.run, r.run_id, r.seq, r.epoch, r.agent, r.agent_version, r.retries, r.queued_after, r.parent
 ), noted as (
   insert into holdfast.entries (run, seq, epoch, at, kind, step, body, value)
   select run, seq, epoch, now(), 'takeover', null,
@@ -172,7 +174,9 @@ with fleet as materialized (
                                             'version', agent_version))::text, null
     from claimed
 )
-select run, run_id as "runId", seq, epoch, agent, retries
+select run, run_id as "runId", seq, epoch, agent, retries,
+       parent is not null
+         or exists (select from holdfast.dependencies d where d.on_run = claimed.run and not d.ended) as "isAwaited"
   from claimed`;
 
 /** The most runs that are claimed in one statement. */

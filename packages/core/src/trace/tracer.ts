@@ -4,8 +4,9 @@ import { Course, type Located } from "../course.ts";
 import { HoldfastError } from "../errors.ts";
 import { toPlain } from "../json.ts";
 import { Lane } from "../lane.ts";
-import type { Entry } from "../ledger/entry.ts";
+import type { Ended, Entry } from "../ledger/entry.ts";
 import { parseKey } from "../ledger/key.ts";
+import { RECEIVE, type Received } from "../ledger/received.ts";
 import { type Run, replay, type Step } from "../ledger/replay.ts";
 import { modelAsks } from "../recorded-run.ts";
 import { type Execution, Scope } from "../scope.ts";
@@ -120,6 +121,26 @@ export class Tracer implements Execution {
   async ask(lane: Lane, { question }: Asking<unknown>): Promise<unknown> {
     const begun = await this.begin(lane, askedAs(question));
     return begun.at === "recorded" ? begun.value : never();
+  }
+
+  /** The end of another run is answered from the record. */
+  async awaitRun(lane: Lane, runId: string): Promise<Ended> {
+    const ended = this.run.ended.get(runId);
+    if (ended) return ended;
+    const step = lane.path ?? lane.name;
+    return await this.#depart({
+      at: "diverged",
+      step,
+      why: `it waits for run ${runId}, whose end it never saw`,
+    });
+  }
+
+  /** What was received, and how often nothing was. */
+  async receive(lane: Lane, wait: boolean): Promise<unknown[]> {
+    for (;;) {
+      const { messages } = this.value<Received>(lane, RECEIVE);
+      if (messages.length > 0 || !wait) return [...messages];
+    }
   }
 
   /** A time that is on record has passed. */
