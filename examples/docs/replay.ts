@@ -20,6 +20,15 @@ const fork = await hf.fork("order-42", {
 await hf.run(fork.id, () => answer({ question: "How much is it?" }));
 // #endregion
 
+// #region counterfactual
+const cheaper = await hf.replay("order-42", answer, {
+  mode: "counterfactual",
+  set: { steps: { "model#0/look_up:call_1": { output: { price: 6 } } } },
+  stubs: { issue_refund: () => "refunded" },
+});
+console.log(cheaper.value, runDiffText(cheaper.diff));
+// #endregion
+
 // #region export
 await hf.exportRun("order-42", {
   to: "src/order-42.jsonl",

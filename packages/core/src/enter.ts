@@ -25,6 +25,8 @@ export interface Entering {
   /** A dead owner's lock must have been seen gone for so long. */
   readonly graceSeconds: number;
   readonly isClosed: () => boolean;
+  /** It is for the replay itself that the run is entered. */
+  readonly isReplay?: boolean;
   /** Called with the run's number before it is asked for: from then on a lease on it is not one that was lost. */
   readonly onTaking: (run: string) => void;
   /** Called as the run's creation is sent, when it has no number yet. Gives back what to call once that is answered. */
@@ -59,6 +61,10 @@ export async function enterRun(entering: Entering): Promise<Entered> {
       const why =
         "it has ended and was pruned: its value is gone, and its effects are not repeated; use a new id";
       throw new HoldfastError("COMMAND_NOT_ALLOWED", { runId, command: "run", why });
+    }
+    if (head.status !== "succeeded" && head.replayOf !== null && !entering.isReplay) {
+      const why = "it is a replay, whose tools were mocked; replay the run again with hf.replay";
+      throw new HoldfastError("COMMAND_NOT_ALLOWED", { runId, command: "work on", why });
     }
     if (head.status !== "succeeded" && head.imported) {
       const why = "it was imported: its effects belong to where it came from; fork it";

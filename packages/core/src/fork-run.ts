@@ -28,12 +28,19 @@ export interface ForkOptions {
   readonly id?: string;
 }
 
+interface ForkTerms {
+  readonly redactor: Redactor;
+  readonly queueLimit?: number | undefined;
+  /** It is a replay: nobody else may go on with it. */
+  readonly replays?: Forked["replays"];
+}
+
 /** Writes a new run that begins with the first entries of another. Gives back its id. */
 export async function forkRun(
   db: Database,
   { head, entries, runId, blobs }: RecordedRun & { readonly head: Head },
   { at = head.seq, set = {}, id = `${runId}~${randomUUID().slice(0, 8)}` }: ForkOptions,
-  { redactor, queueLimit }: { readonly redactor: Redactor; readonly queueLimit?: number | undefined },
+  { redactor, queueLimit, replays }: ForkTerms,
 ): Promise<string> {
   const refuse = (why: string) => new HoldfastError("COMMAND_NOT_ALLOWED", { runId, command: "fork", why });
   if (!Number.isInteger(at) || at < 1 || at > head.seq) {
@@ -66,6 +73,7 @@ export async function forkRun(
     note: "forked",
     from: runId,
     shared: at,
+    ...(replays ? { replays } : {}),
     ...(changes.length > 0 ? { changed: changes.map(({ seq }) => seq), aside } : {}),
   };
   const prefix = entries.slice(0, at);
@@ -81,6 +89,7 @@ export async function forkRun(
     blobs: [...named.keys()],
     inputDigest,
     queueLimit,
+    isReplay: replays !== undefined,
   });
   if (copied === "full") throw new HoldfastError("QUEUE_FULL", { limit: queueLimit ?? 0 });
   if (copied === "there") {

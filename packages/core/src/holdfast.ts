@@ -38,6 +38,7 @@ import { rebuildRequest } from "./rebuild-request.ts";
 import { readRecordedRun } from "./recorded-run.ts";
 import { Redactor, secretsIn } from "./redact.ts";
 import type { RunStatus } from "./run/status.ts";
+import { type Replayed, type ReplayOptions, replayRun } from "./replay-run.ts";
 import { diffRuns, type RunDiff } from "./run-diff.ts";
 import { type RunList, runsOn } from "./run-list.ts";
 import { currentScope } from "./scope.ts";
@@ -289,19 +290,33 @@ export class Holdfast {
   }
 
   /**
-   * Runs `work` over the record of a run, with nothing live: every model call, tool call and step is answered from it, and
-   * what is not on it is not called. Nothing is written. `work` is given the run's input. Gives back whether the code still
-   * does what is on record, and where it first does not. Throws RUN_NOT_FOUND, and COMMAND_NOT_ALLOWED for a pruned run.
+   * Runs `work` over the record of a run, and never touches that run. `work` is given its input.
+   *
+   * `trace`: every model call, tool call and step is answered from the record, and what is not on it is not called. Nothing
+   * is written. Gives back whether the code still does what is on record, and where it first does not.
+   *
+   * `mock-tools`, `counterfactual`: see ReplayOptions. These write a run of their own, marked as what it is. Gives back what
+   * the work came to, and how that differs.
+   *
+   * Throws RUN_NOT_FOUND, INVALID_ARGUMENT, and COMMAND_NOT_ALLOWED for a pruned run or where a call is under way at `from`.
    */
-  async replay<T, I = never>(
+  async replay<T, I = never>(id: string, work: Work<T, I>, options?: { readonly mode: "trace" }): Promise<Trace<T>>;
+  async replay<T, I = never>(id: string, work: Work<T, I>, options: ReplayOptions): Promise<Replayed<T>>;
+  async replay<T>(
     id: string,
-    work: Work<T, I>,
-    { mode = "trace" }: { readonly mode?: "trace" } = {},
-  ): Promise<Trace<T>> {
-    check("mode", mode === "trace", 'must be "trace"');
+    work: Work<T>,
+    options: { readonly mode: "trace" } | ReplayOptions = { mode: "trace" },
+  ): Promise<Trace<T> | Replayed<T>> {
     const { db } = await this.opened();
     const read = (runId: string) => readRecordedRun(db, runId, "replay");
-    return (await traceRun(await read(id), work as Work<T>, this.#settings, read)).trace;
+    if (options.mode === "trace") return (await traceRun(await read(id), work, this.#settings, read)).trace;
+    const isMode = options.mode === "mock-tools" || options.mode === "counterfactual";
+    check("mode", isMode, 'must be "trace", "mock-tools" or "counterfactual"');
+    if (options.id !== undefined) this.#check(options.id, {});
+    return await replayRun(db, await read(id), work, options, this.#settings, (session, inner, own) => {
+      const carried = this.#carry(session, inner, own, undefined, {});
+      return this.#activate(own, carried, undefined, {});
+    });
   }
 
   /**
@@ -590,6 +605,7 @@ export class Holdfast {
         onLeased,
         graceSeconds,
         isClosed,
+        isReplay: session.trace !== undefined,
         onTaking,
         onCreating: () => this.#create(),
       });

@@ -28,6 +28,8 @@ export { type Departure, departureText, type Trace } from "./trace/trace.ts";
 export { type RunDiff, type RunTotals, runDiffText, type StepDiff } from "./run-diff.ts";
 export type { ExportOptions } from "./export/export-run.ts";
 export type { ForkOptions, ForkSet } from "./fork-run.ts";
+export type { Replayed, ReplayOptions } from "./replay-run.ts";
+export type { Stub } from "./stand-in.ts";
 export type { Difference } from "./diff/difference.ts";
 export type { ErrorClass, Retry } from "./retry.ts";
 export type { PolicyOptions, Reconciled, ToolSettings } from "./settings.ts";

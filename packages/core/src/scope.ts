@@ -25,13 +25,15 @@ export interface Execution {
   owned<T>(write: (lease: OwnedRun) => Promise<T | undefined>): Promise<T | undefined>;
   keep(promise: PromiseLike<unknown>): void;
   resample(lane: Lane): Promise<void>;
-  /** Of a trace alone: what stands in for whatever would reach beyond the record. */
-  readonly trace?: {
-    /** Says that the code leaves the record here, and throws. */
-    refuse(what: string): never;
-    /** A run that is begun inside this one: answered from its own record. */
-    child<T>(id: string, work: () => T | PromiseLike<T>): Promise<T>;
-  };
+  /** Of a trace or another replay alone: what stands in for whatever would reach beyond the record. */
+  readonly trace?: Beyond | undefined;
+}
+
+export interface Beyond {
+  /** Says that the code leaves the record here, and throws. */
+  refuse(what: string): never;
+  /** A run that is begun inside this one: answered from its own record. */
+  child<T>(id: string, work: () => T | PromiseLike<T>): Promise<T>;
 }
 
 /** Where we are: in which run, and at which lane of it. What adapters see as the Port. */

@@ -155,6 +155,15 @@ export class Session implements Execution {
     return this.#controller.signal;
   }
 
+  get trace(): Execution["trace"] {
+    const { child } = this.#settings.standIn ?? {};
+    const refuse = (command: string): never => {
+      const why = "a replay writes its own run, and nothing else";
+      throw new HoldfastError("COMMAND_NOT_ALLOWED", { runId: this.runId, command, why });
+    };
+    return child && { child, refuse };
+  }
+
   /** Did something stop the run, whatever the framework made of it? */
   get stopError(): { error: unknown } | undefined {
     return this.#stopError;
@@ -260,7 +269,8 @@ export class Session implements Execution {
       if (step?.at === "observed" && step.observation.value !== undefined) {
         return decode(step.observation.value) as T;
       }
-      const made = make();
+      const stood = this.#settings.standIn?.standIn.value(key);
+      const made = stood === undefined ? make() : (decode(stood) as T);
       const value = encode(made);
       this.#writerOr(key).say({
         kind: "observation",
@@ -524,6 +534,7 @@ export class Session implements Execution {
     const { key, digest } = located;
     const course = must(this.#course, "the course of an open run");
     let cleared: Cleared | undefined;
+    let asksStandIn = this.#settings.standIn !== undefined;
     for (;;) {
       // The same call twice at once (a framework that repeats a tool call) is one call: wait for what comes of it.
       if (this.#open.has(key)) {
@@ -555,6 +566,10 @@ export class Session implements Execution {
           await this.#resolve(found);
           continue;
         case "execute":
+          if (asksStandIn) {
+            asksStandIn = await this.#standIn(found);
+            continue;
+          }
           if (cleared || !this.#isGoverned(found)) return await this.#execute(found, cleared);
           cleared = await this.#clear(found);
           await this.#parking.mayBegin(lane);
@@ -563,6 +578,31 @@ export class Session implements Execution {
         default:
           unreachable(planned);
       }
+    }
+  }
+
+  /** In a replay something answers instead of the world, and what it says is on record. False: the call goes out. */
+  async #standIn<T>({ call, located, terms }: Found<T>): Promise<boolean> {
+    const { standIn } = this.#settings.standIn ?? {};
+    if (!standIn) return false;
+    const { key, digest, asked } = located;
+    const { kind, name } = call;
+    const done = Promise.withResolvers<void>();
+    this.#open.set(key, done.promise);
+    try {
+      const stood = await standIn.answer(located, { kind, name, input: located.input, effect: terms.effect });
+      if (!stood) return false;
+      const writer = this.#writerOr(key);
+      writer.keep(asked?.blobs() ?? []);
+      const request = asked ? { request: asked.request } : {};
+      writer.say({ kind: "observation", step: key, call: kind, name, digest, ...request, ...stood });
+      await writer.flush();
+      asked?.kept();
+      return true;
+    } finally {
+      this.#open.delete(key);
+      done.resolve();
+      this.#parking.announce();
     }
   }
 

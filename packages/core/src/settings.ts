@@ -5,6 +5,7 @@ import type { Effect } from "./ledger/entry.ts";
 import type { Then } from "./policy/decision.ts";
 import { type Policy, versionOf, whyNoPolicy } from "./policy/rule.ts";
 import type { Redactor } from "./redact.ts";
+import type { StandIn } from "./stand-in.ts";
 import { type Retry, whyNoRetry } from "./retry.ts";
 
 /** What a tool says of a call that went out and was not heard of again. */
@@ -43,6 +44,11 @@ export interface RunSettings {
   /** The largest output of one call, in bytes as it is recorded. */
   readonly maxOutputBytes: number;
   readonly budget: BudgetSettings;
+  /** Of a replay: what answers instead of the world, and what runs that are begun inside it come to. */
+  readonly standIn?: {
+    readonly standIn: StandIn;
+    readonly child: <T>(id: string, work: () => T | PromiseLike<T>) => Promise<T>;
+  };
 }
 
 /** The policy that a run's calls are decided by. */

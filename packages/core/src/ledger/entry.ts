@@ -113,6 +113,7 @@ export interface Observation {
   readonly ms?: number | undefined; // how long the call took, by the worker's monotonic clock
   readonly request?: KeptRequest | undefined; // what a model was asked
   readonly usage?: Usage | undefined;
+  readonly mocked?: Mocked | undefined; // in a replay: the call did not go out, and this is what answered
   readonly asks?: readonly Asks[] | undefined; // the tool calls that a model's answer asks for
   readonly cost?: number | undefined; // micro-dollars
   readonly estimated?: true | undefined; // usage and cost are
@@ -122,6 +123,9 @@ export interface Observation {
   readonly question?: string | undefined; // whose answer it gives back; it is used up by that
   readonly value?: Encoded | undefined;
 }
+
+/** What answers in a replay: the record of another run, what was set in its place, a stub of the user's, or nothing. */
+export type Mocked = "record" | "set" | "stub" | "refused";
 
 /** A tool call that a model's answer asks for. `answer` is the answer's own id, where it has one. */
 export interface Asks {
@@ -290,6 +294,7 @@ export interface Forked {
   readonly note: "forked";
   readonly from: string;
   readonly shared: number; // so many entries
+  readonly replays?: "mock-tools" | "counterfactual" | undefined; // the other's record answers the calls of this one
   readonly changed?: readonly number[] | undefined; // entries that were changed as they were copied
   readonly aside?: readonly string[] | undefined; // steps that stood on what was changed: they are done anew
 }

@@ -11,12 +11,14 @@ with source as (
     from holdfast.runs r
    where r.run = $1
      and r.pruned_at is null
-     and case when r.inline or $9::int is null then true else holdfast.queue_has_room($9) end
+     and case when r.inline or $11::boolean or $9::int is null then true else holdfast.queue_has_room($9) end
 ), head as (
   insert into holdfast.runs (run_id, agent, agent_version, pinned_to, inline, status, waiting_on, seq, epoch, append_seq,
-                             input_digest, priority, tags, most_crashes, forked_from, fork_seq)
-  select $3, agent, agent_version, pinned_to, inline, case when inline then 'waiting' else 'queued' end,
-         case when inline then 'caller' end, $2 + 1, last_epoch, $2 + 1, $4, priority, tags, most_crashes, run, $2
+                             input_digest, priority, tags, most_crashes, forked_from, fork_seq,
+                             replay_of)
+  select $3, agent, agent_version, pinned_to, inline or $11::boolean, case when inline or $11 then 'waiting' else 'queued' end,
+         case when inline or $11 then 'caller' end, $2 + 1, last_epoch, $2 + 1, $4, priority, tags, most_crashes, run, $2,
+         case when $11 then run end
     from source
    where last_epoch is not null
   on conflict do nothing
@@ -52,6 +54,8 @@ export interface Copy {
   readonly blobs: readonly string[];
   readonly inputDigest: string | null;
   readonly queueLimit: number | undefined;
+  /** The record of the one answers in the other. */
+  readonly isReplay: boolean;
 }
 
 /** Copies the beginning of a run. `there`: there is a run of that id; `full`: the queue has no room, or the run is gone. */
@@ -68,6 +72,7 @@ export async function copyRun(db: Queryable, copy: Copy): Promise<"copied" | "th
     rows.map(({ value }) => value),
     copy.queueLimit ?? null,
     copy.blobs,
+    copy.isReplay,
   ]);
   if (counts[0]?.made === "1") return "copied";
   return counts[0]?.found === "1" ? "there" : "full";
