@@ -37,8 +37,8 @@ import { type LedgerEntry, readLedger, type TailOptions, tailLedger } from "./re
 import { rebuildRequest } from "./rebuild-request.ts";
 import { readRecordedRun } from "./recorded-run.ts";
 import { Redactor, secretsIn } from "./redact.ts";
-import type { RunStatus } from "./run/status.ts";
 import { type Replayed, type ReplayOptions, replayRun } from "./replay-run.ts";
+import type { RunStatus } from "./run/status.ts";
 import { diffRuns, type RunDiff } from "./run-diff.ts";
 import { type RunList, runsOn } from "./run-list.ts";
 import { currentScope } from "./scope.ts";
@@ -300,7 +300,11 @@ export class Holdfast {
    *
    * Throws RUN_NOT_FOUND, INVALID_ARGUMENT, and COMMAND_NOT_ALLOWED for a pruned run or where a call is under way at `from`.
    */
-  async replay<T, I = never>(id: string, work: Work<T, I>, options?: { readonly mode: "trace" }): Promise<Trace<T>>;
+  async replay<T, I = never>(
+    id: string,
+    work: Work<T, I>,
+    options?: { readonly mode: "trace" },
+  ): Promise<Trace<T>>;
   async replay<T, I = never>(id: string, work: Work<T, I>, options: ReplayOptions): Promise<Replayed<T>>;
   async replay<T>(
     id: string,

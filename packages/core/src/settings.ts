@@ -5,8 +5,8 @@ import type { Effect } from "./ledger/entry.ts";
 import type { Then } from "./policy/decision.ts";
 import { type Policy, versionOf, whyNoPolicy } from "./policy/rule.ts";
 import type { Redactor } from "./redact.ts";
-import type { StandIn } from "./stand-in.ts";
 import { type Retry, whyNoRetry } from "./retry.ts";
+import type { StandIn } from "./stand-in.ts";
 
 /** What a tool says of a call that went out and was not heard of again. */
 export type Reconciled = { readonly done: unknown } | "notDone" | "unknown";

@@ -38,7 +38,12 @@ const agent =
     const found = [];
     for (const { id, input } of first.asks ?? []) {
       const { order } = input as { order: string };
-      const cents = await tool("look_up", { order }, () => calls.push(`look_up ${order}`) && order.length * 100, { id });
+      const cents = await tool(
+        "look_up",
+        { order },
+        () => calls.push(`look_up ${order}`) && order.length * 100,
+        { id },
+      );
       found.push({ order, cents });
     }
     const total = (messages: readonly unknown[]) =>
@@ -49,8 +54,12 @@ const agent =
     }));
     const [wire] = second.asks ?? [];
     const input = wire?.input as { cents: number };
-    const paid = await outcomeOf(tool("wire", input, () => calls.push(`wire ${input.cents}`) && `paid ${input.cents}`, wire));
-    const last = await ask([system, ...found, paid], (messages) => ({ text: `done: ${String(messages.at(-1))}` }));
+    const paid = await outcomeOf(
+      tool("wire", input, () => calls.push(`wire ${input.cents}`) && `paid ${input.cents}`, wire),
+    );
+    const last = await ask([system, ...found, paid], (messages) => ({
+      text: `done: ${String(messages.at(-1))}`,
+    }));
     return last.text;
   };
 
@@ -135,25 +144,30 @@ describe("counterfactual", () => {
     expect(replayed.diff).toMatchObject({ same: true });
   });
 
-  test.each([0, 1])("another result of look-up %i changes nothing before the next model call, and all after it", async (k) => {
-    const { id, holdfast } = await recorded();
-    const key = (await lookUps(holdfast, id))[k] as string;
-    const replayed = await holdfast.replay(id, agent(), {
-      mode: "counterfactual",
-      set: { steps: { [key]: { output: 900 } } },
-      stubs: { wire: ({ cents }: { cents: number }) => `as if ${cents}` },
-    });
-    expect(calls).toEqual(["model", "model"]);
-    expect(replayed.value).toBe("done: as if 1000");
-    expect(replayed.diff.steps.map(({ at, name }) => `${at} ${name}`)).toEqual([
-      "same acme/m",
-      ...[0, 1].map((i) => `${i === k ? "changed" : "same"} look_up`),
-      "drifted acme/m",
-      "drifted wire",
-      "drifted acme/m",
-    ]);
-    expect((await mocked(holdfast, replayed.id)).filter((each) => each.endsWith(" set"))).toEqual(["look_up set"]);
-  });
+  test.each([0, 1])(
+    "another result of look-up %i changes nothing before the next model call, and all after it",
+    async (k) => {
+      const { id, holdfast } = await recorded();
+      const key = (await lookUps(holdfast, id))[k] as string;
+      const replayed = await holdfast.replay(id, agent(), {
+        mode: "counterfactual",
+        set: { steps: { [key]: { output: 900 } } },
+        stubs: { wire: ({ cents }: { cents: number }) => `as if ${cents}` },
+      });
+      expect(calls).toEqual(["model", "model"]);
+      expect(replayed.value).toBe("done: as if 1000");
+      expect(replayed.diff.steps.map(({ at, name }) => `${at} ${name}`)).toEqual([
+        "same acme/m",
+        ...[0, 1].map((i) => `${i === k ? "changed" : "same"} look_up`),
+        "drifted acme/m",
+        "drifted wire",
+        "drifted acme/m",
+      ]);
+      expect((await mocked(holdfast, replayed.id)).filter((each) => each.endsWith(" set"))).toEqual([
+        "look_up set",
+      ]);
+    },
+  );
 
   test("another answer of a model reaches the tools that it asks for", async () => {
     const { id, holdfast } = await recorded();
@@ -168,7 +182,10 @@ describe("counterfactual", () => {
 
   test("another input is given to the work and stands in the replay's ledger", async () => {
     const { id, holdfast } = await recorded();
-    const replayed = await holdfast.replay(id, agent(), { mode: "counterfactual", set: { input: { who: "bob" } } });
+    const replayed = await holdfast.replay(id, agent(), {
+      mode: "counterfactual",
+      set: { input: { who: "bob" } },
+    });
     expect(calls).toEqual(["model", "model", "model"]);
     expect(await holdfast.runs.get(replayed.id)).toMatchObject({ input: { who: "bob" } });
     expect(replayed.diff.input).toMatchObject([{ path: "who" }]);
@@ -190,7 +207,9 @@ describe("counterfactual", () => {
   test("calls a tool with an effect that was named, under a key of the replay's own", async () => {
     const { id, holdfast } = await recorded();
     const keyOf = async (runId: string) =>
-      (await holdfast.entries(runId)).flatMap((entry) => (entry.kind === "intent" && entry.name === "wire" ? entry.key : []));
+      (await holdfast.entries(runId)).flatMap((entry) =>
+        entry.kind === "intent" && entry.name === "wire" ? entry.key : [],
+      );
     const replayed = await holdfast.replay(id, agent(), { mode: "counterfactual", live: ["wire"] });
     expect([calls, replayed.value]).toEqual([["wire 200"], "done: paid 200"]);
     expect(await keyOf(replayed.id)).not.toEqual(await keyOf(id));
@@ -254,9 +273,13 @@ describe("a replay's own run", () => {
     await holdfast.run(id, work);
     const { value } = await holdfast.replay(id, work, { mode: "counterfactual" });
     expect([value, calls]).toEqual([1, ["inner"]]);
-    const other = await holdfast.replay(id, () => outcomeOf(holdfast.run(newId(), () => 1)), { mode: "counterfactual" });
+    const other = await holdfast.replay(id, () => outcomeOf(holdfast.run(newId(), () => 1)), {
+      mode: "counterfactual",
+    });
     expect(other.value).toBe("RUN_NOT_FOUND");
-    const prunes = await holdfast.replay(id, () => outcomeOf(holdfast.prune({ olderThan: 0 })), { mode: "mock-tools" });
+    const prunes = await holdfast.replay(id, () => outcomeOf(holdfast.prune({ olderThan: 0 })), {
+      mode: "mock-tools",
+    });
     expect(prunes.value).toBe("COMMAND_NOT_ALLOWED");
   });
 });
