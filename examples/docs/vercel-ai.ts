@@ -1,6 +1,6 @@
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { idempotencyKey, once, openHoldfast } from "@holdfast/core";
-import { durableMiddleware, durableTools, withDurability } from "@holdfast/vercel-ai";
+import { durableMiddleware, durableTools, requestInput, withDurability } from "@holdfast/vercel-ai";
 
 // #region wrap
 import * as ai from "ai";
@@ -83,6 +83,17 @@ const news = () =>
   });
 // #endregion
 console.log(await hf.run("news-1", async () => (await news()).text));
+
+// #region input
+const onboarding = () =>
+  generateText({
+    model,
+    prompt: "Set up the account.",
+    tools: { requestInput: requestInput({ schema: z.string(), expiresIn: "2d" }) },
+    stopWhen: ai.isStepCount(10),
+  });
+// #endregion
+console.log(await hf.run("account-1", async () => (await onboarding()).text));
 
 // #region callback
 const onStepFinish = ({ text }: { text: string }) => once(`saved: ${text}`, () => save(text));

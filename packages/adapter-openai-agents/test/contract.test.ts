@@ -52,6 +52,7 @@ for (const { name, sdk, refusesReusedIds } of versions) {
             return text;
           },
           asked: () => server.asked(model).length,
+          heard: () => JSON.stringify(server.asked(model).at(-1)?.messages),
         };
       },
       close: async () => server.close(),

@@ -1,4 +1,5 @@
 import type { EmittedCall, Usage } from "@holdfast/core";
+import type { Hold } from "./hold.ts";
 import { type Generated, isToolCall, type Part, type ResponseMetadata } from "./language-model.ts";
 
 /** The answer as it is recorded. */
@@ -26,10 +27,12 @@ export function missing(response: ResponseMetadata, modelId: string): ResponseMe
 }
 
 /** The tool calls that an answer asks the SDK for. */
-export function emittedBy(parts: readonly Part[]): EmittedCall[] {
-  return parts
-    .filter(isToolCall)
-    .map(({ toolCallId, toolName, input }) => ({ id: toolCallId, name: toolName, input }));
+export function emittedBy(parts: readonly Part[], hold: Hold): EmittedCall[] {
+  return parts.filter(isToolCall).map(({ toolCallId: id, toolName: name, input }) => {
+    // Where nothing was bound, nobody can say which tools there are.
+    const bound = hold.bound && (hold.bound.get(name) ?? { runs: "nowhere" as const });
+    return { id, name, input, ...bound };
+  });
 }
 
 /**

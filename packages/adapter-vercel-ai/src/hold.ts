@@ -1,4 +1,4 @@
-import { current, type Port } from "@holdfast/core";
+import { current, type Governed, type Port } from "@holdfast/core";
 
 /**
  * What holds one call of the framework: the lane it was entered in. Model and tools are bound to it, so that they find
@@ -13,11 +13,14 @@ export interface Hold {
    * of ai 5 and 6 run a tool as soon as its call has streamed in, when a crash could still lose the answer it belongs to.
    */
   readonly answered: Map<string, Promise<void>>;
-  /**
-   * The tools that were bound to the call, by name: run `here`, or by the client or the provider. Absent where
-   * nothing is bound: then nobody can say which there ought to be.
-   */
-  readonly bound?: Map<string, "here" | "elsewhere">;
+  /** The tools that were bound to the call, by name. Absent where nothing is bound: then nobody can say which there ought to be. */
+  readonly bound?: Map<string, Bound>;
+}
+
+/** A tool that was bound to a call: who runs it, and what arguments it takes. */
+export interface Bound extends Pick<Governed, "check" | "schema"> {
+  /** Here, or by the client or the provider. */
+  readonly runs: "here" | "elsewhere";
 }
 
 export const holdOn = (port: Port, { streams }: { streams: boolean }): Hold => ({

@@ -4,7 +4,7 @@ import type { Hold } from "./hold.ts";
 import type { Generated, LanguageModel, ModelRequest, Streamed } from "./language-model.ts";
 import { MARK, originalOf } from "./mark.ts";
 import { proxyOf } from "./model-proxy.ts";
-import { effectOf, refuseUnheldTools, thinkingTokens, withoutOwnOptions } from "./request-tools.ts";
+import { effectOf, hostedIn, refuseUnheldTools, thinkingTokens, withoutOwnOptions } from "./request-tools.ts";
 import { unlessStopped } from "./stop.ts";
 import { record, replay } from "./stream.ts";
 import type { Recording } from "./tape.ts";
@@ -38,7 +38,7 @@ export function generate(
 ): Promise<Generated> {
   const call: Call<Generated> = {
     ...asked("generate", hold, model, request),
-    emits: (answer) => emittedBy(answer.content),
+    emits: (answer) => emittedBy(answer.content, hold),
     usage: (answer) => usageOf(answer, model.provider),
   };
   const answered = hold.port.step(call, async (live) => complete(await dispatch(live), model.modelId));
@@ -54,7 +54,7 @@ export function stream(
 ): Promise<Streamed> {
   const call: Call<Recording> = {
     ...asked("stream", hold, model, request),
-    emits: (recording) => emittedBy(recording.parts),
+    emits: (recording) => emittedBy(recording.parts, hold),
     usage: (recording) => usageOf(recording.parts.at(-1), model.provider),
   };
   return unlessStopped(hold, begin());
@@ -108,6 +108,7 @@ function asked(op: "generate" | "stream", hold: Hold, model: LanguageModel, requ
     name: `${provider}/${modelId}`,
     input,
     effect: effectOf(hold, request),
+    hosted: hostedIn(hold, request),
     signal: request.abortSignal,
     model: {
       provider,

@@ -3,6 +3,8 @@ import type { Hold } from "./hold.ts";
 import type { LanguageModel } from "./language-model.ts";
 import { holdModel } from "./model.ts";
 import { holdOther, type OtherModel } from "./other-model.ts";
+import { holdToolApproval } from "./own-approval.ts";
+import { governedBy } from "./tool-schema.ts";
 import { holdTools, type Tools } from "./tools.ts";
 
 /** What a function of the SDK is called with, or an agent is made of. */
@@ -27,6 +29,7 @@ export function bind(options: Options, hold: Hold, sdk: Sdk): Options {
   if (options.model)
     bound.model = holdModel(resolve(options.model as string | LanguageModel, sdk, ["languageModel"]), hold);
   if (options.tools) bound.tools = bindTools(options.tools as Tools, hold);
+  if (options.toolApproval) bound.toolApproval = holdToolApproval(options.toolApproval, hold);
   for (const name of HOOKS) {
     if (typeof options[name] === "function") bound[name] = bindHook(options[name] as Hook, hold, sdk);
   }
@@ -52,7 +55,7 @@ function bindTools(tools: Tools, hold: Hold): Tools {
   for (const [name, tool] of Object.entries(tools)) {
     // Of a tool that only a provider knows, ai 7 says whether it is run there; before that it must have an `execute`.
     const isHere = typeof tool?.execute === "function" || tool?.isProviderExecuted === false;
-    hold.bound?.set(name, isHere ? "here" : "elsewhere");
+    hold.bound?.set(name, { runs: isHere ? "here" : "elsewhere", ...governedBy(tool?.inputSchema) });
   }
   return holdTools(tools, () => hold);
 }

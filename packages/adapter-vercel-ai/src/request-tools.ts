@@ -29,13 +29,18 @@ export function refuseUnheldTools(hold: Hold, request: ModelRequest): void {
  * What a model call does besides answering: what the tools do that the provider runs on its way. Nobody here can tell
  * which of them did what before a crash, so the call is `once`, unless each of them is said to do no harm.
  */
-export function effectOf({ bound }: Hold, request: ModelRequest): Effect | undefined {
+export function effectOf(hold: Hold, request: ModelRequest): Effect | undefined {
   const { effects = {} } = ownOptions(request);
-  const hosted = toolsIn(request).filter(
-    ({ type, name }) => type !== "function" && bound?.get(name) !== "here",
-  );
-  return hosted.every(({ name }) => HARMLESS.includes(effects[name] ?? "once")) ? undefined : "once";
+  return hostedIn(hold, request).every((name) => HARMLESS.includes(effects[name] ?? "once"))
+    ? undefined
+    : "once";
 }
+
+/** The tools that the provider may run on its way to an answer, by name. */
+export const hostedIn = ({ bound }: Hold, request: ModelRequest): string[] =>
+  toolsIn(request)
+    .filter(({ type, name }) => type !== "function" && bound?.get(name)?.runs !== "here")
+    .map(({ name }) => name);
 
 const HARMLESS: readonly unknown[] = ["read", "idempotent"] satisfies Effect[];
 

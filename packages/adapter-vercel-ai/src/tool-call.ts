@@ -1,13 +1,18 @@
-import type { Live } from "@holdfast/core";
+import type { Effect, Live } from "@holdfast/core";
 import type { Hold } from "./hold.ts";
-import type { MARK } from "./mark.ts";
+import { EFFECT, type MARK } from "./mark.ts";
 import { openOutlet } from "./outlet.ts";
 import { unlessStopped } from "./stop.ts";
+import { governedBy } from "./tool-schema.ts";
 
 /** A tool of the SDK, as far as it concerns us. */
 export interface Tool {
   readonly execute?: Execute | undefined;
   readonly isProviderExecuted?: boolean | undefined;
+  readonly inputSchema?: unknown;
+  readonly needsApproval?: unknown;
+  /** How much harm a repeat does, for tools that are Holdfast's own. */
+  readonly [EFFECT]?: Effect;
 }
 
 export interface Execute {
@@ -32,8 +37,8 @@ export function holdFunction(name: string, { tool, execute }: Original, find: Fi
   return async function held(input, options) {
     const hold = find();
     if (!hold) return execute.call(tool, input, options);
-    return toolCall(hold, name, input, options, async (live) => {
-      const returned = await execute.call(tool, input, whileLive(live, options));
+    return toolCall(hold, name, tool, input, options, async (live) => {
+      const returned = await execute.call(tool, live.input, whileLive(live, options));
       return isAsyncIterable(returned) ? lastOf(returned) : returned;
     });
   };
@@ -46,8 +51,8 @@ export function holdGenerator(name: string, { tool, execute }: Original, find: F
     if (!hold) return yield* execute.call(tool, input, options) as AsyncIterable<unknown>;
 
     const yielded = openOutlet<unknown>();
-    const outcome = toolCall(hold, name, input, options, (live) => {
-      const values = execute.call(tool, input, whileLive(live, options)) as AsyncIterable<unknown>;
+    const outcome = toolCall(hold, name, tool, input, options, (live) => {
+      const values = execute.call(tool, live.input, whileLive(live, options)) as AsyncIterable<unknown>;
       return lastOf(values, yielded.enqueue);
     });
     outcome.then(yielded.close, yielded.close);
@@ -65,6 +70,7 @@ export function holdGenerator(name: string, { tool, execute }: Original, find: F
 async function toolCall(
   hold: Hold,
   name: string,
+  { inputSchema, [EFFECT]: effect }: Tool,
   input: unknown,
   { toolCallId: id, abortSignal: signal }: ToolOptions,
   work: (live: Live<unknown>) => Promise<unknown>,
@@ -72,7 +78,8 @@ async function toolCall(
   const answered = hold.answered.get(id);
   // Begun only once the answer that asks for it is on record: until then the ledger would not know whose call it is.
   if (answered !== undefined) await unlessStopped(hold, answered).finally(() => hold.answered.delete(id));
-  return unlessStopped(hold, hold.port.step({ kind: "tool", name, id, input, signal }, work));
+  const call = { kind: "tool", name, id, input, signal, effect, ...governedBy(inputSchema) } as const;
+  return unlessStopped(hold, hold.port.step(call, work));
 }
 
 const whileLive = ({ key, signal }: Live<unknown>, options: ToolOptions) => ({

@@ -1,6 +1,7 @@
 import { outsideRun } from "@holdfast/core";
 import { currentHold, type Hold } from "./hold.ts";
 import { MARK } from "./mark.ts";
+import { holdNeedsApproval } from "./own-approval.ts";
 import { type Execute, holdFunction, holdGenerator, type Tool } from "./tool-call.ts";
 
 export type Tools = Readonly<Record<string, Tool>>;
@@ -36,6 +37,7 @@ function holdTool(name: string, tool: Tool, find: () => Hold | undefined): Tool 
   // By descriptors: a spread would lose what the SDK hides on some tools as non-enumerable properties.
   return Object.create(Object.getPrototypeOf(tool), {
     ...Object.getOwnPropertyDescriptors(tool),
+    ...holdNeedsApproval(name, original.tool, find),
     execute: {
       value: Object.assign(execute, { [MARK]: original }),
       enumerable: true,

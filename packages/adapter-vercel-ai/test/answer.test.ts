@@ -1,11 +1,27 @@
 import { expect, test } from "vitest";
 import { complete, emittedBy, missing, usageOf } from "../src/answer.ts";
+import type { Bound, Hold } from "../src/hold.ts";
+
+const holdWith = (...bound: [string, Bound][]) =>
+  ({ bound: new Map(bound), answered: new Map() }) as unknown as Hold;
 
 test("what the provider executes itself is not asked of the SDK", () => {
   const call = { type: "tool-call", toolCallId: "c1", toolName: "look", input: "{}" };
   expect(
-    emittedBy([call, { ...call, toolCallId: "c2", providerExecuted: true }, { type: "text", text: "a" }]),
-  ).toEqual([{ id: "c1", name: "look", input: "{}" }]);
+    emittedBy(
+      [call, { ...call, toolCallId: "c2", providerExecuted: true }, { type: "text", text: "a" }],
+      holdWith(["look", { runs: "here" }]),
+    ),
+  ).toMatchObject([{ id: "c1", name: "look", input: "{}", runs: "here" }]);
+});
+
+test("a tool that is not bound to the call is nowhere: the model made it up", () => {
+  const call = { type: "tool-call", toolCallId: "c1", toolName: "launch", input: "{}" };
+  const hold = holdWith(["look", { runs: "here" }]);
+  expect(emittedBy([call], hold)).toMatchObject([{ name: "launch", runs: "nowhere" }]);
+  // Where nothing was bound, as by durableTools alone, nobody can say so.
+  const { bound: _, ...unbound } = hold;
+  expect(emittedBy([call], unbound)[0]?.runs).toBeUndefined();
 });
 
 test.each([

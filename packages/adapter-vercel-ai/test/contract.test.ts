@@ -38,6 +38,7 @@ for (const { name, ai: plain, createProvider } of versions) {
             return text;
           },
           asked: () => server.asked(id).length,
+          heard: () => JSON.stringify(server.asked(id).at(-1)?.messages),
         };
       },
       close: async () => server.close(),

@@ -6,7 +6,7 @@ import * as ai6Oldest from "ai-v6-oldest";
 import * as ai7Oldest from "ai-v7-oldest";
 import { expectTypeOf, test } from "vitest";
 import { z } from "zod";
-import { durableMiddleware, durableTools, withDurability } from "../src/index.ts";
+import { durableMiddleware, durableTools, requestInput, withDurability } from "../src/index.ts";
 
 // What these tests say is checked by the type check. Run, they only look at the modules.
 
@@ -46,4 +46,14 @@ test("tools that are held have the types that they had, and their calls are type
   const ask = () => generateText({ model: "some/model", tools, prompt: "go" });
   type Call = Awaited<ReturnType<typeof ask>>["staticToolCalls"][number];
   expectTypeOf<Call["input"]>().toEqualTypeOf<{ order: string }>();
+});
+
+test("requestInput fits the tools of every version", () => {
+  const tools = { requestInput: requestInput() };
+  expectTypeOf(tools).toExtend<ai5Oldest.ToolSet>();
+  expectTypeOf(tools).toExtend<ai5.ToolSet>();
+  expectTypeOf(tools).toExtend<ai6Oldest.ToolSet>();
+  expectTypeOf(tools).toExtend<ai6.ToolSet>();
+  expectTypeOf(tools).toExtend<ai7Oldest.ToolSet>();
+  expectTypeOf(tools).toExtend<ai7.ToolSet>();
 });

@@ -153,6 +153,11 @@ export class Course {
     }
   }
 
+  /** The model call whose answer asked for this tool call. */
+  emitterOf(lane: Lane, call: Call<never>): string | undefined {
+    return this.#askedBy(lane, call)?.model;
+  }
+
   /** The tool calls that a model's answer asked for, in its order. */
   turnOf(model: string): readonly EmittedCall[] {
     return this.#turns.get(model) ?? [];

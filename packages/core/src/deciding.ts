@@ -9,7 +9,7 @@ import { businessKey, emittedKey } from "./ledger/key.ts";
 import type { Run } from "./ledger/replay.ts";
 import type { Parking } from "./parking.ts";
 import { isBoundTo } from "./policy/binding.ts";
-import { type Decision, enforced } from "./policy/decision.ts";
+import { type Decision, enforced, type Then } from "./policy/decision.ts";
 import type { Counted } from "./policy/evaluate.ts";
 import { changeOf, newQuestion, whyRefused } from "./question.ts";
 import type { RunWriter } from "./run-writer.ts";
@@ -47,7 +47,10 @@ export class Deciding {
   /** By model call: the calls of its answer are being decided, or have been. */
   readonly #turns = new Map<string, Promise<void>>();
   /** Decisions on calls that have not begun, and what they would have been called with. */
-  readonly #ahead = new Map<string, { readonly decided: Decided; readonly shown: string }>();
+  readonly #ahead = new Map<
+    string,
+    { readonly decided: Decided; readonly shown: string; readonly says: unknown }
+  >();
 
   constructor(of: Decider) {
     this.#of = of;
@@ -95,8 +98,17 @@ export class Deciding {
       const then = enforced(decided.decision);
       if (then === "allow") return decided;
       if (then === "deny") await this.#refuse(candidate, decided.decision);
-      else await writer.ask([this.#question(candidate, decided)]);
+      else await writer.ask([await this.#question(candidate, decided)]);
     }
+  }
+
+  /** What is on record of the call, or will be: all calls of its answer are decided now. */
+  async foresee({ key }: Candidate, emitter: string): Promise<Then> {
+    const { run, settings } = this.#of;
+    const recorded = recordedDecision(run, key);
+    if (recorded || !settings.policy.isSet) return recorded ?? "allow";
+    await this.#decideTurn(emitter);
+    return recordedDecision(run, key) ?? "allow";
   }
 
   #decideTurn(model: string): Promise<void> {
@@ -108,7 +120,7 @@ export class Deciding {
   async #decideAll(model: string): Promise<void> {
     const { course, settings, run, writer } = this.#of;
     const questions: Question[] = [];
-    for (const { id, name, input: said, runs = "here", check, says, schema } of course.turnOf(model)) {
+    for (const { id, name, input: said, runs = "here", check, schema, says } of course.turnOf(model)) {
       if (runs !== "here") continue;
       const raw = parsed(said);
       const checked = check ? await check(raw) : { ok: true as const, input: raw };
@@ -126,14 +138,14 @@ export class Deciding {
         name,
         effect: tool.effect ?? "once",
         input,
-        says,
         schema,
+        says,
       };
       const decided = await this.#decisions.decide(candidate);
       const then = enforced(decided.decision);
-      if (then === "allow") this.#ahead.set(key, { decided, shown: this.#shown(candidate) });
+      if (then === "allow") this.#ahead.set(key, { decided, shown: this.#shown(candidate), says });
       else if (then === "deny") await this.#refuse(candidate, decided.decision);
-      else questions.push(this.#question(candidate, decided));
+      else questions.push(await this.#question(candidate, decided));
     }
     if (questions.length > 0) await writer.ask(questions);
   }
@@ -141,7 +153,9 @@ export class Deciding {
   #takeAhead(candidate: Candidate): Decided | undefined {
     const ahead = this.#ahead.get(candidate.key);
     this.#ahead.delete(candidate.key);
-    return ahead?.shown === this.#shown(candidate) ? ahead.decided : undefined;
+    // What the framework's own approval says may have come only with the call.
+    const isWhole = ahead?.says !== undefined || candidate.says === undefined;
+    return isWhole && ahead?.shown === this.#shown(candidate) ? ahead.decided : undefined;
   }
 
   /** By an answer that is about this very call. Undefined: it was refused, or is asked anew. */
@@ -161,7 +175,7 @@ export class Deciding {
       const text = `${question.text} What ${change.by} changed its arguments to, the tool does not take: ${checked.why}`;
       const { need, of, expiresInSeconds, decision } = question;
       await this.#of.writer.ask([
-        newQuestion({ ...this.#asked(candidate), text, decision, need, of, expiresInSeconds }),
+        newQuestion({ ...(await this.#asked(candidate)), text, decision, need, of, expiresInSeconds }),
       ]);
       return undefined;
     }
@@ -206,19 +220,19 @@ export class Deciding {
     await this.#of.writer.flush();
   }
 
-  #question(candidate: Candidate, { decision, ruling }: Decided): Question {
+  async #question(candidate: Candidate, { decision, ruling }: Decided): Promise<Question> {
     const what = candidate.hosted
       ? `May the provider of ${candidate.name} run ${candidate.hosted.join(", ")}?`
       : `May ${candidate.name} be called?`;
     const text = decision.reason === undefined ? what : `${what} ${decision.reason}`;
     const { need, of, expiresIn } = ruling;
-    return newQuestion({ ...this.#asked(candidate), text, decision, need, of, expiresIn });
+    return newQuestion({ ...(await this.#asked(candidate)), text, decision, need, of, expiresIn });
   }
 
-  #asked(candidate: Candidate) {
+  async #asked(candidate: Candidate) {
     const { key: step, call, name, digest } = candidate;
     const value = encode(this.#kept(candidate));
-    const { schema } = candidate;
+    const schema = await candidate.schema?.();
     return {
       asks: "approval",
       step,
@@ -255,4 +269,12 @@ export class Deciding {
   #shown(candidate: Candidate): string {
     return digestOf(this.#kept(candidate));
   }
+}
+
+/** What was decided of a call, as far as it is on record. */
+export function recordedDecision(run: Run, key: string): Then | undefined {
+  const step = run.steps.get(key);
+  if (step?.at === "refused") return "deny";
+  if (step && "intent" in step && step.intent) return step.intent.question === undefined ? "allow" : "ask";
+  return pendingOf(run.questions, key) && "ask";
 }

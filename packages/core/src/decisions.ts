@@ -32,7 +32,7 @@ export interface Decidable {
   usedByAll(counted: Counted): Promise<number>;
 }
 
-/** What policy and the framework say of calls of one run. Nothing is recorded here, and nobody is asked. */
+/** What policy says of calls of one run. Nothing is recorded here, and nobody is asked. */
 export class Decisions {
   readonly #of: Decidable;
   /** The limits that calls fall under which may go out, and have not yet. */
@@ -42,7 +42,7 @@ export class Decisions {
     this.#of = of;
   }
 
-  /** What holds the call back most decides: a rule, or the framework's own approval. */
+  /** What holds the call back most decides: of several tools that it may run, and of the framework's own approval. */
   async decide(candidate: Candidate): Promise<Decided> {
     const { key, name, input, effect, hosted } = candidate;
     const calls: PolicyCall[] = hosted
@@ -82,12 +82,14 @@ export class Decisions {
       const own = await this.#within(says);
       return own && { decision: { ...own, policy }, ruling: { then: own.then }, counted: [] };
     } catch (error) {
-      const reason = `the tool's own approval could not decide: ${String(error)}`;
-      return {
-        decision: { then: "deny", rule: "approval", reason, policy },
-        ruling: { then: "deny" },
-        counted: [],
-      };
+      const why = error instanceof Error ? error.message : String(error);
+      const decision = {
+        then: "deny",
+        rule: "own approval",
+        reason: `it could not decide: ${why}`,
+        policy,
+      } as const;
+      return { decision, ruling: { then: "deny" }, counted: [] };
     }
   }
 

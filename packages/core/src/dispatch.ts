@@ -69,6 +69,7 @@ export class Dispatch<T> implements Live<T> {
   readonly #close: () => void;
   readonly #again: () => Promise<Begun<T>>;
   readonly #cleared: Cleared;
+  readonly #intended: boolean;
   readonly #started = performance.now();
   #read = 0;
   #body: Scope;
@@ -90,6 +91,8 @@ export class Dispatch<T> implements Live<T> {
       readonly close: () => void;
       /** By what it goes out. */
       readonly cleared: Cleared;
+      /** An intent says so. */
+      readonly intended: boolean;
       /** Plans the call anew: it is in doubt, and waits until that is settled. */
       readonly again: () => Promise<Begun<T>>;
     },
@@ -104,6 +107,7 @@ export class Dispatch<T> implements Live<T> {
     this.#close = going.close;
     this.#again = going.again;
     this.#cleared = going.cleared;
+    this.#intended = going.intended;
     this.key = going.idempotencyKey;
     this.#body = this.#newBody();
     this.#signal = this.#signalWith();
@@ -296,7 +300,7 @@ export class Dispatch<T> implements Live<T> {
 
   #observation(value: Encoded, ok: boolean, asks: readonly EmittedCall[] = [], usage?: Usage): Observation {
     const { key, digest, asked } = this.#located;
-    const { decision, question } = this.#terms.effect === undefined ? this.#cleared : {};
+    const { decision, question } = this.#intended ? {} : this.#cleared;
     return {
       kind: "observation",
       step: key,

@@ -1,3 +1,4 @@
+import type { Then } from "./policy/decision.ts";
 import type { Begun, Call, Live } from "./step/call.ts";
 
 /** What a statement of the run's owner carries in its `where`. */
@@ -29,6 +30,11 @@ export interface Port {
    * has finished, or is traced.
    */
   owned<T>(write: (lease: OwnedRun) => Promise<T | undefined>): Promise<T | undefined>;
+  /**
+   * What policy says of a tool call that a model asks for, before it begins: for a framework that has an approval of its
+   * own. Where it is `ask` or `deny`, the framework is to ask nothing itself, and to begin the call.
+   */
+  decides(call: Call<never>): Promise<Then>;
   /** Work that must settle before the run may end. If it rejects, the run fails with it, unless its work did first. */
   keep(promise: PromiseLike<unknown>): void;
   /**

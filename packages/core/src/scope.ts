@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { Asking } from "./asking.ts";
 import type { Lane } from "./lane.ts";
 import type { Ended } from "./ledger/entry.ts";
+import type { Then } from "./policy/decision.ts";
 import type { OwnedRun, Port } from "./port.ts";
 import type { Begun, Call, Live } from "./step/call.ts";
 
@@ -17,6 +18,7 @@ export interface Execution {
   begin<T>(lane: Lane, call: Call<T>): Promise<Begun<T>>;
   value<T>(lane: Lane, name: string, make: () => T): T;
   ask(lane: Lane, asking: Asking<unknown>): Promise<unknown>;
+  decides(lane: Lane, call: Call<never>): Promise<Then>;
   sleep(lane: Lane, milliseconds: number): Promise<void>;
   /** Parks until another run has ended. `depend` makes sure that this one is told. */
   awaitRun(lane: Lane, runId: string, depend: () => Promise<void>): Promise<Ended>;
@@ -84,6 +86,10 @@ export class Scope implements Port {
 
   owned<T>(write: (lease: OwnedRun) => Promise<T | undefined>): Promise<T | undefined> {
     return this.session.owned(write);
+  }
+
+  decides(call: Call<never>): Promise<Then> {
+    return this.session.decides(this.at, call);
   }
 
   keep(promise: PromiseLike<unknown>): void {

@@ -18,6 +18,7 @@ import { doubtsOf, forget, lostAt, type Run, replay } from "./ledger/replay.ts";
 import { resampledSteps } from "./ledger/resample.ts";
 import { must } from "./must.ts";
 import { Parking, type Wait } from "./parking.ts";
+import type { Then } from "./policy/decision.ts";
 import type { OwnedRun } from "./port.ts";
 import { reconcile } from "./reconcile.ts";
 import type { WaitingOn } from "./run/status.ts";
@@ -224,6 +225,18 @@ export class Session implements Execution {
     const asked = this.#unlessControlFlow(lane, () => askPerson(asker, lane, asking));
     this.keep(asked.catch(() => {})); // a run does not end while it asks
     return (await asked).value;
+  }
+
+  /** What policy says of a call that a model asks for: decided now, with all calls of its answer, and for good. */
+  async decides(lane: Lane, call: Call<never>): Promise<Then> {
+    await this.#mayBegin(lane, call.name);
+    const emitter = must(this.#course, "the course of an open run").emitterOf(lane, call);
+    const deciding = this.#deciding;
+    if (emitter === undefined || !deciding) return "allow";
+    const decided = await this.#unlessControlFlow(lane, async () => ({
+      then: await deciding.foresee(candidateOf(this.#find(lane, call)), emitter),
+    }));
+    return decided.then;
   }
 
   async #mayBegin(lane: Lane, name: string): Promise<void> {
@@ -727,7 +740,7 @@ export class Session implements Execution {
       throw error;
     }
     const again = () => this.#unlessControlFlow(lane, () => this.#plan(found));
-    const going = { idempotencyKey, terms, bill, mark, close, again, cleared };
+    const going = { idempotencyKey, terms, bill, mark, close, again, cleared, intended };
     return new Dispatch(this.#host(key), lane, call, located, going);
   }
 
@@ -868,8 +881,8 @@ const candidateOf = <T>({ call, located, terms }: Found<T>): Candidate => ({
   effect: terms.effect ?? "read",
   input: call.input,
   check: call.check,
-  says: call.says,
   schema: call.schema,
+  says: call.says,
   hosted: call.hosted,
 });
 

@@ -13,8 +13,8 @@ export interface Governed {
   /** Checks arguments against the tool's schema. Absent: the tool takes anything. */
   readonly check?: ((input: unknown) => Checked | PromiseLike<Checked>) | undefined;
   /** The JSON Schema of its arguments, for whoever is asked about a call, and may change them. */
-  readonly schema?: unknown;
-  /** What the framework's own approval says of the call. Of it and policy the stricter counts. */
+  readonly schema?: (() => unknown) | undefined;
+  /** What the framework's own approval says of the call, where Holdfast asks in its place. Of it and policy the stricter counts. */
   readonly says?: (() => OwnRuling | undefined | PromiseLike<OwnRuling | undefined>) | undefined;
 }
 

@@ -1,34 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { HoldfastError } from "../errors.ts";
 import { type Holdfast, type HoldfastOptions, openHoldfast } from "../holdfast.ts";
-
-/** What the scripted model says in one turn: a text, or the tools it calls. */
-export interface ContractTurn {
-  readonly text?: string;
-  readonly calls?: readonly { readonly name: string; readonly input: unknown; readonly id?: string }[];
-}
-
-/** An agent, as the contract needs one: the adapter's bench writes it in its framework's own idiom. */
-export interface ContractAgent {
-  readonly turns: readonly ContractTurn[];
-  /** By name: what a tool does with its input. Inputs and outputs are records. */
-  readonly tools: Readonly<Record<string, (input: never) => unknown>>;
-  /** The agent's prompt. Absent: always the same one. */
-  readonly prompt?: string;
-}
-
-export interface ContractBench {
-  /** A scripted model and an agent around it. Which turn is next is decided by what the conversation holds. */
-  agent(agent: ContractAgent): {
-    /** Runs the agent to its end, inside `hf.run`: gives back its final text. */
-    readonly run: () => Promise<string>;
-    /** The same, streaming: gives back the text as it was streamed. */
-    readonly stream: () => Promise<string>;
-    /** How many requests the model has had so far. */
-    readonly asked: () => number;
-  };
-  close?(): Promise<void>;
-}
+import type { ContractAgent, ContractBench } from "./contract-bench.ts";
+import { policyRows } from "./policy-rows.ts";
 
 export interface AdapterContract {
   /** Opens a bench, once. */
@@ -41,8 +15,6 @@ export interface AdapterContract {
 
 /** Rows that need what core does not have in this version. They are skipped, and say so. */
 const LATER = {
-  "a refused call never reaches the tool, and the model is told why": "there is no policy in this version",
-  "an ask waits, survives a restart, and goes on when answered": "there are no questions in this version",
   "an exhausted budget refuses before the call": "there are no budgets in this version",
   "a cancelled run makes no further call": "there is no cancel in this version",
 };
@@ -306,6 +278,8 @@ export function adapterContract(name: string, { bench, database, skip = {} }: Ad
       expect(outputs).toHaveLength(1);
       expect(outputs[0]).toContain("the next owner");
     });
+
+    policyRows({ row, open, newId, agent: (agent) => framework.agent(agent) });
 
     for (const [title, why] of Object.entries(LATER)) test.skip(`${title} (${why})`, () => {});
   });

@@ -1,10 +1,5 @@
-export {
-  type AdapterContract,
-  adapterContract,
-  type ContractAgent,
-  type ContractBench,
-  type ContractTurn,
-} from "./adapter-contract.ts";
+export { type AdapterContract, adapterContract } from "./adapter-contract.ts";
+export type { ContractAgent, ContractBench, ContractTurn } from "./contract-bench.ts";
 export { type Crash, Crashed, type CrashingPool, crashing, type Tap, tapped } from "./crash.ts";
 export { type DatabaseContract, databaseContract } from "./database-contract.ts";
 export { type FixtureOptions, replayFixture } from "./fixture.ts";

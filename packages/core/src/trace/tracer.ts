@@ -1,6 +1,7 @@
 import { type Asking, askedAs } from "../asking.ts";
 import { decode } from "../codec.ts";
 import { Course, type Located } from "../course.ts";
+import { recordedDecision } from "../deciding.ts";
 import { HoldfastError } from "../errors.ts";
 import { toPlain } from "../json.ts";
 import { Lane } from "../lane.ts";
@@ -8,6 +9,7 @@ import type { Ended, Entry } from "../ledger/entry.ts";
 import { parseKey } from "../ledger/key.ts";
 import { RECEIVE, type Received } from "../ledger/received.ts";
 import { type Run, replay, type Step } from "../ledger/replay.ts";
+import type { Then } from "../policy/decision.ts";
 import { modelAsks } from "../recorded-run.ts";
 import { type Execution, Scope } from "../scope.ts";
 import { businessKeyOf, type RunSettings, settingsOf } from "../settings.ts";
@@ -141,6 +143,11 @@ export class Tracer implements Execution {
       const { messages } = this.value<Received>(lane, RECEIVE);
       if (messages.length > 0 || !wait) return [...messages];
     }
+  }
+
+  async decides(lane: Lane, call: Call<never>): Promise<Then> {
+    if (this.#course.emitterOf(lane, call) === undefined) return "allow";
+    return recordedDecision(this.run, this.#locate(lane, call).key) ?? "allow";
   }
 
   /** A time that is on record has passed. */
