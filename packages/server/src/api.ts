@@ -7,6 +7,7 @@ import { requestId } from "hono/request-id";
 import { secureHeaders } from "hono/secure-headers";
 import { rateLimiter } from "hono-rate-limiter";
 import { authenticate } from "./auth.ts";
+import { serveDashboard } from "./dashboard.ts";
 import { Feed } from "./feed.ts";
 import { KeyRing } from "./key-ring.ts";
 import { checkKey, type Key } from "./keys.ts";
@@ -41,6 +42,8 @@ export interface ApiOptions {
   readonly maxBodyBytes?: number;
   /** Requests other than GET that one key may make in a minute. Default 600. More are 429, with Retry-After. */
   readonly writesPerMinute?: number;
+  /** A folder of the files of the dashboard, with its index.html. Served at /, and at every path that is no file. */
+  readonly dashboard?: string;
   /** Where requests and faults are told: a pino logger. Default: nowhere. */
   readonly log?: Log;
 }
@@ -95,6 +98,7 @@ export function createApi(hf: Holdfast, options: ApiOptions = {}) {
     info: { title: "Holdfast", version, description: "Look at durable agents, and steer them." },
   });
 
+  if (options.dashboard !== undefined) serveDashboard(app, options.dashboard);
   return app
     .route("/", healthRoutes(hf, new Metrics(hf, feed)))
     .route("/", referenceRoutes())

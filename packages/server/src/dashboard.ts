@@ -1,0 +1,20 @@
+import { serveStatic } from "@hono/node-server/serve-static";
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { Env } from "./router.ts";
+
+/** Paths that are the API's own: what is not found there is no page. */
+const OWN = /^\/(v1|reference|healthz|readyz|metrics)(\/|$)/;
+
+/** Serves the dashboard's files, and its index.html at every other path: the page reads the path itself. */
+export function serveDashboard(app: OpenAPIHono<Env>, folder: string): void {
+  const file = serveStatic<Env>({ root: folder });
+  const index = serveStatic<Env>({ root: folder, path: "index.html" });
+  app.get("*", async (c, next) => {
+    if (OWN.test(c.req.path)) return await next();
+    return await file(c, async () => {
+      const isPage = c.req.header("accept")?.includes("text/html") ?? false;
+      if (isPage) c.res = (await index(c, next)) ?? (await c.notFound());
+      else await next();
+    });
+  });
+}
