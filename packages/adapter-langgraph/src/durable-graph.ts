@@ -99,7 +99,8 @@ interface GraphCall {
 /** A call on a thread is a run of its own, or goes on with the thread's last one. */
 async function* callOnThread(call: GraphCall): AsyncGenerator<unknown> {
   const { graph, settings, input, configurable } = call;
-  const { thread_id: thread, checkpoint_id: checkpoint } = configurable;
+  const { thread_id, checkpoint_id: checkpoint } = configurable;
+  const thread = typeof thread_id === "number" ? String(thread_id) : thread_id; // LangGraph takes both
   if (typeof thread !== "string" || thread === "") {
     const why =
       "is missing: a durable graph needs to know which thread it is called on, unless it is called inside hf.run";

@@ -89,11 +89,15 @@ export const isResume = (input: unknown): boolean => {
 };
 
 /** The input without the ids of its messages, which are often made up anew when it is sent again. */
-function sameForAll(kept: unknown): unknown {
-  if (Array.isArray(kept)) return kept.map(sameForAll);
+function sameForAll(kept: unknown, ofMessage = false): unknown {
+  if (Array.isArray(kept)) return kept.map((part) => sameForAll(part));
   if (typeof kept !== "object" || kept === null || Object.getPrototypeOf(kept) !== Object.prototype)
     return kept;
-  const isMessage = "content" in kept;
+  // A message that was an instance is kept under a tag; one that was written down says who says it.
+  const isMessage = ofMessage || ("content" in kept && ("role" in kept || "type" in kept));
+  const isTagged = (kept as { $lc?: unknown }).$lc === "message";
   const said = Object.entries(kept).filter(([name]) => !(isMessage && name === "id"));
-  return Object.fromEntries(said.map(([name, part]) => [name, sameForAll(part)]));
+  return Object.fromEntries(
+    said.map(([name, part]) => [name, sameForAll(part, isTagged && name === "fields")]),
+  );
 }

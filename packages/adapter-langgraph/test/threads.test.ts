@@ -1,4 +1,4 @@
-import { Command, MemorySaver } from "@langchain/langgraph";
+import { Annotation, Command, MemorySaver, START, StateGraph } from "@langchain/langgraph";
 import { describe, expect, test } from "vitest";
 import { withDurability } from "../src/index.ts";
 import { type CompiledMessagesGraph, handWritten, idioms, lastText, type Parts, toolOf } from "./graphs.ts";
@@ -103,6 +103,30 @@ describe("a call on a thread", () => {
     const state = await withDurability(graph, { holdfast: await open() }).invoke(asked(), thread);
     expect(lastText(state)).toBe("done");
     expect(log).toEqual(["first", "second", "second"]);
+  });
+
+  test("does not take a document for another by what they have in common: only messages get other ids", async () => {
+    const State = Annotation.Root({ doc: Annotation<{ id: string; content: string }>() });
+    const hung = Promise.withResolvers<void>();
+    const hangs = async () => {
+      hung.resolve();
+      return await new Promise<never>(() => {});
+    };
+    const graph = new StateGraph(State).addNode("hangs", hangs).addEdge(START, "hangs").compile();
+    const thread = newThread();
+    const first = await open();
+    const refund = (id: string) => ({ doc: { id, content: "refund" } });
+    const asked = () => withDurability(graph, { holdfast: first }).invoke(refund("order-1"), thread);
+    await dieIn(first, hung.promise, asked);
+    const other = withDurability(graph, { holdfast: await open() }).invoke(refund("order-2"), thread);
+    await expect(other).rejects.toThrow("(RUN_UNFINISHED)");
+  });
+
+  test("may be on a thread whose id is a number, as LangGraph's may", async () => {
+    const app = withDurability(said("one").graph, { holdfast: here() });
+    const state = await app.invoke(input, { configurable: { thread_id: 42 } } as never);
+    expect(lastText(state)).toBe("one");
+    expect((await here().runs.get("42#1")).status).toBe("succeeded");
   });
 
   test("without a thread is refused", async () => {
