@@ -113,7 +113,7 @@ async function pump(
     });
     if (!whole) throw new Error("The model's stream ended without an answer.");
   } catch (error) {
-    await live.fail(error);
+    await live.fail(error, { said: whole?.message.content });
     outlet.fail(error);
     return;
   }

@@ -76,7 +76,7 @@ export interface Message {
 interface TokenCounts {
   readonly input_tokens?: number;
   readonly output_tokens?: number;
-  readonly input_token_details?: { readonly cache_read?: number };
+  readonly input_token_details?: { readonly cache_read?: number; readonly cache_creation?: number };
   readonly output_token_details?: { readonly reasoning?: number };
 }
 

@@ -1,4 +1,4 @@
-import type { Call, EmittedCall, Usage } from "@holdfast/core";
+import type { AskedModel, Call, EmittedCall, Usage } from "@holdfast/core";
 import { fromKept, isMessage, type Message, toKept } from "./kept.ts";
 
 /** A chat model, as far as it concerns us. */
@@ -6,7 +6,7 @@ export interface ChatModel {
   _llmType(): string;
   getName(): string;
   invocationParams?(options: unknown): unknown;
-  getLsParams?(options: unknown): { ls_provider?: string; ls_model_name?: string };
+  getLsParams?(options: unknown): { ls_provider?: string; ls_model_name?: string; ls_max_tokens?: number };
 }
 
 /** A model's answer as the ledger keeps it: one of `n`, mostly the only one. */
@@ -39,6 +39,7 @@ export function modelCall(
   return {
     kind: "model",
     name: nameOf(model, options),
+    model: askedModel(model, options),
     input: { model: model._llmType(), ...paramsOf(model, options), messages: messages.map(said) },
     signal: options.signal,
     emits: emitted,
@@ -49,6 +50,13 @@ export function modelCall(
 function nameOf(model: ChatModel, options: CallOptions): string {
   const { ls_provider: provider, ls_model_name: name } = model.getLsParams?.(options) ?? {};
   return [provider ?? model._llmType(), name].filter(Boolean).join("/");
+}
+
+/** The output cap is the model's own: how a call could lower it, each provider's class has its own way. */
+function askedModel(model: ChatModel, options: CallOptions): AskedModel {
+  const { ls_provider, ls_model_name, ls_max_tokens } = model.getLsParams?.(options) ?? {};
+  const provider = ls_provider ?? model._llmType();
+  return { provider, model: ls_model_name ?? "", maxOutputTokens: ls_max_tokens, isCapFixed: true };
 }
 
 function paramsOf(model: ChatModel, options: CallOptions): object {
@@ -90,6 +98,7 @@ function usage(answer: Answer): Usage | undefined {
       inputTokens: used.input_tokens,
       outputTokens: used.output_tokens,
       cachedInputTokens: used.input_token_details?.cache_read,
+      cacheWriteTokens: used.input_token_details?.cache_creation,
       reasoningTokens: used.output_token_details?.reasoning,
     }
   );

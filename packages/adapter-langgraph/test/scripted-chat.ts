@@ -38,6 +38,10 @@ export class ScriptedChat extends BaseChatModel {
     return "scripted";
   }
 
+  override getLsParams(options: never) {
+    return { ...super.getLsParams(options), ls_max_tokens: 1000 };
+  }
+
   override invocationParams() {
     return { model: this.model, tools: this.tools } as never;
   }

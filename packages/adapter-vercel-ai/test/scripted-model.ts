@@ -15,6 +15,7 @@ export interface Asked {
   readonly model: string;
   readonly turn: number;
   readonly stream: boolean;
+  readonly max_tokens: number | undefined;
   readonly messages: readonly { role: string; content: unknown }[];
 }
 
@@ -52,9 +53,9 @@ export class ScriptedModel {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { model, stream = false, messages } = JSON.parse(await textOf(request));
+    const { model, stream = false, messages, max_tokens } = JSON.parse(await textOf(request));
     const turn = messages.filter(({ role }: Asked["messages"][number]) => role === "assistant").length;
-    this.#asked.push({ model, turn, stream, messages });
+    this.#asked.push({ model, turn, stream, max_tokens, messages });
 
     const said = this.#scripts.get(model)?.at(turn);
     if (!said) return void response.writeHead(404).end(`{"error":{"message":"no turn ${turn} of ${model}"}}`);

@@ -164,6 +164,12 @@ export class Spending {
         this.#run,
       );
     }
+    const isUncapped = asking.maxOutputTokens === undefined && price?.maxOutputTokens === undefined;
+    if (asking.isCapFixed && isUncapped && (cap.micros !== undefined || cap.tokens !== undefined)) {
+      const why =
+        "has no output cap, and none can be set here: give the model one, or declare maxOutputTokens";
+      throw cannotCount(`${call.name} ${why} under prices`, step, this.#run);
+    }
     const counted = countInput(call.input, price);
     const shortened = this.#settings.onLow === "clamp";
     return {

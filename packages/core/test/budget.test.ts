@@ -168,6 +168,12 @@ test.each([
   expect(worst?.micros ?? 0).toBeLessThanOrEqual(micros);
 });
 
+test("a cap that the call cannot change is not shortened", () => {
+  const fixed = { ...asking, maxOutputTokens: 1000, isCapFixed: true };
+  expect(worstCase(fixed, counted, price, { micros: 1000 + 5000 }, true)).toBeUndefined();
+  expect(worstCase(fixed, counted, price, { micros: 1000 + 10_000 }, true)?.maxOutputTokens).toBe(1000);
+});
+
 test("limits of tokens and of calls shorten and refuse as money does", () => {
   const wanted = { ...asking, maxOutputTokens: 1000 };
   expect(worstCase(wanted, counted, undefined, { tokens: 1200 }, true)).toMatchObject({

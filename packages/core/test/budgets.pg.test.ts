@@ -226,6 +226,20 @@ test("a model that is not paid by tokens alone is refused unless it has a price 
   expect((await budgetOf(paid, id)).spent).toBeGreaterThanOrEqual(usd(0.04));
 });
 
+test("a model without an output cap, where none can be set, is refused unless its price declares one", async () => {
+  const call = () =>
+    port().step(
+      { kind: "model", name: "acme/m", input: {}, model: { provider: "acme", model: "m", isCapFixed: true } },
+      () => "answer",
+    );
+  expect(await outcomeOf((await withBudget(usd(1))).run(newId(), call))).toBe("INVALID_ARGUMENT");
+  const capped = { m: { inputPerMillion: 0, outputPerMillion: usd(10), maxOutputTokens: 100 } };
+  const hf = await withBudget(usd(1), { prices: capped });
+  const id = newId();
+  expect(await hf.run(id, call)).toBe("answer");
+  expect(await budgetOf(hf, id)).toMatchObject({ spent: 1000 });
+});
+
 test("what is on record is not counted again", async () => {
   const hf = await withBudget(5000);
   const id = await interruptRun(

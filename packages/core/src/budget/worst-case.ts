@@ -10,6 +10,8 @@ export interface AskedModel {
   readonly maxOutputTokens?: number | undefined;
   /** Tokens that the model may put out beyond that cap: to think. */
   readonly thinkingTokens?: number | undefined;
+  /** Its output cap is the model's own, and is not changed by the call: `Live.maxOutputTokens` is not heeded. */
+  readonly isCapFixed?: boolean | undefined;
   /** Its output is no text, and no request can cap it: under a cap in money it needs a price for a call. */
   readonly isPaidByCall?: boolean | undefined;
 }
@@ -87,7 +89,7 @@ export interface WorstCase extends Amount {
  * `shortened`, at what is left. Undefined: not even the shortest answer fits.
  */
 export function worstCase(
-  { maxOutputTokens: named, thinkingTokens = 0 }: AskedModel,
+  { maxOutputTokens: named, thinkingTokens = 0, isCapFixed = false }: AskedModel,
   counted: Counted,
   price: Price | undefined,
   left: Limits,
@@ -96,7 +98,8 @@ export function worstCase(
   const wanted = named ?? price?.maxOutputTokens ?? UNCAPPED_TOKENS;
   const most = mostOutput(counted, price, left) - thinkingTokens;
   const fewest = Math.min(wanted, FEWEST_TOKENS);
-  const cap = shortened || named === undefined ? Math.min(wanted, most) : wanted;
+  const mayShorten = !isCapFixed && (shortened || named === undefined);
+  const cap = mayShorten ? Math.min(wanted, most) : wanted;
   if ((left.calls ?? 1) < 1 || cap > most || cap < fewest) return undefined;
   const { inputTokens } = counted;
   const outputTokens = cap + thinkingTokens;

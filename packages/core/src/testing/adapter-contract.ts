@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { HoldfastError } from "../errors.ts";
 import { type Holdfast, type HoldfastOptions, openHoldfast } from "../holdfast.ts";
+import { budgetRows } from "./budget-rows.ts";
 import type { ContractAgent, ContractBench } from "./contract-bench.ts";
 import { policyRows } from "./policy-rows.ts";
 
@@ -15,7 +16,6 @@ export interface AdapterContract {
 
 /** Rows that need what core does not have in this version. They are skipped, and say so. */
 const LATER = {
-  "an exhausted budget refuses before the call": "there are no budgets in this version",
   "a cancelled run makes no further call": "there is no cancel in this version",
 };
 
@@ -280,6 +280,7 @@ export function adapterContract(name: string, { bench, database, skip = {} }: Ad
     });
 
     policyRows({ row, open, newId, agent: (agent) => framework.agent(agent) });
+    budgetRows({ row, open, newId, agent: (agent) => framework.agent(agent) });
 
     for (const [title, why] of Object.entries(LATER)) test.skip(`${title} (${why})`, () => {});
   });
