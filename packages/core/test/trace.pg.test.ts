@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { withoutSockets } from "../../../test/no-sockets.ts";
 import { current, departureText, HoldfastError, now, randomUUID, step } from "../src/index.ts";
 import { must } from "../src/must.ts";
+import { withoutSockets } from "../src/testing/index.ts";
 import { outcomeOf, plans, port, tool } from "./agent.ts";
 import { counter, useHoldfast } from "./opened.ts";
 import { newId } from "./store.ts";

@@ -4,6 +4,7 @@ import { type Holdfast, type HoldfastOptions, openHoldfast } from "../holdfast.t
 import { budgetRows } from "./budget-rows.ts";
 import type { ContractAgent, ContractBench } from "./contract-bench.ts";
 import { policyRows } from "./policy-rows.ts";
+import { replayRows } from "./replay-rows.ts";
 
 export interface AdapterContract {
   /** Opens a bench, once. */
@@ -281,6 +282,7 @@ export function adapterContract(name: string, { bench, database, skip = {} }: Ad
 
     policyRows({ row, open, newId, agent: (agent) => framework.agent(agent) });
     budgetRows({ row, open, newId, agent: (agent) => framework.agent(agent) });
+    replayRows({ row, open, newId, agent: (agent) => framework.agent(agent) });
 
     for (const [title, why] of Object.entries(LATER)) test.skip(`${title} (${why})`, () => {});
   });

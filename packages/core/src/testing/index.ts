@@ -16,4 +16,5 @@ export {
   started,
   took,
 } from "./given.ts";
+export { withoutSockets } from "./no-sockets.ts";
 export { openWireProxy, type WireProxy } from "./wire-proxy.ts";
