@@ -32,53 +32,61 @@ const agents: Readonly<Record<string, ContractAgent>> = {
 export function replayRows({ row, open, newId, agent: make }: Rows): void {
   for (const [kind, agent] of Object.entries(agents)) {
     for (const how of ["run", "stream"] as const) {
-      row(`a run of an agent ${kind} is replayed from its file, with no call and no socket (${how})`, async () => {
-        const called: string[] = [];
-        const tools = Object.fromEntries(
-          Object.entries(agent.tools).map(([name, does]) => [
-            name,
-            (input: never) => {
-              called.push(name);
-              return does(input);
-            },
-          ]),
-        );
-        const made = make({ ...agent, tools });
-        const [hf, id] = [await open(), newId()];
-        const value = await hf.run(id, made[how]);
-        const before = [made.asked(), called.length];
-        const file = await hf.exportRun(id);
-        expect(await withoutSockets(() => replayFixture(file, made[how]))).toEqual({ value, tried: 0 });
-        expect([made.asked(), called.length]).toEqual(before);
-        expect(await hf.diff(id, id)).toMatchObject({ same: true });
-      });
+      row(
+        `a run of an agent ${kind} is replayed from its file, with no call and no socket (${how})`,
+        async () => {
+          const called: string[] = [];
+          const tools = Object.fromEntries(
+            Object.entries(agent.tools).map(([name, does]) => [
+              name,
+              (input: never) => {
+                called.push(name);
+                return does(input);
+              },
+            ]),
+          );
+          const made = make({ ...agent, tools });
+          const [hf, id] = [await open(), newId()];
+          const value = await hf.run(id, made[how]);
+          const before = [made.asked(), called.length];
+          const file = await hf.exportRun(id);
+          expect(await withoutSockets(() => replayFixture(file, made[how]))).toEqual({ value, tried: 0 });
+          expect([made.asked(), called.length]).toEqual(before);
+          expect(await hf.diff(id, id)).toMatchObject({ same: true });
+        },
+      );
     }
   }
 
   for (const k of [0, 1]) {
-    row(`another result of tool ${k + 1} of two changes nothing before the next turn, and all turns after`, async () => {
-      const made = make(agents["with tools in turn"] as ContractAgent);
-      const [hf, id] = [await open(), newId()];
-      await hf.run(id, made.run);
-      const asked = made.asked();
-      const results = (await hf.entries(id)).flatMap((entry) =>
-        entry.kind === "observation" && entry.call === "tool" ? [entry] : [],
-      );
-      const { step = "", output } = results[k] ?? {};
-      const other = JSON.parse(JSON.stringify(output).replaceAll("as it was", "as it might be")) as unknown;
-      const { value, diff } = await hf.replay(id, made.run, {
-        mode: "counterfactual",
-        set: { steps: { [step]: { output: other } } },
-      });
-      expect(value).toBe("done, as it was");
-      expect(made.asked() - asked).toBe(2 - k);
-      const at = diff.steps.findIndex((each) => each.a === step);
-      expect(diff.steps.slice(0, at).map((each) => each.at)).toEqual(diff.steps.slice(0, at).map(() => "same"));
-      const models = diff.steps.slice(at).filter(({ call }) => call === "model");
-      expect([diff.steps[at]?.at, ...models.map((each) => each.at)]).toEqual([
-        "changed",
-        ...Array.from({ length: 2 - k }, () => "drifted"),
-      ]);
-    });
+    row(
+      `another result of tool ${k + 1} of two changes nothing before the next turn, and all turns after`,
+      async () => {
+        const made = make(agents["with tools in turn"] as ContractAgent);
+        const [hf, id] = [await open(), newId()];
+        await hf.run(id, made.run);
+        const asked = made.asked();
+        const results = (await hf.entries(id)).flatMap((entry) =>
+          entry.kind === "observation" && entry.call === "tool" ? [entry] : [],
+        );
+        const { step = "", output } = results[k] ?? {};
+        const other = JSON.parse(JSON.stringify(output).replaceAll("as it was", "as it might be")) as unknown;
+        const { value, diff } = await hf.replay(id, made.run, {
+          mode: "counterfactual",
+          set: { steps: { [step]: { output: other } } },
+        });
+        expect(value).toBe("done, as it was");
+        expect(made.asked() - asked).toBe(2 - k);
+        const at = diff.steps.findIndex((each) => each.a === step);
+        expect(diff.steps.slice(0, at).map((each) => each.at)).toEqual(
+          diff.steps.slice(0, at).map(() => "same"),
+        );
+        const models = diff.steps.slice(at).filter(({ call }) => call === "model");
+        expect([diff.steps[at]?.at, ...models.map((each) => each.at)]).toEqual([
+          "changed",
+          ...Array.from({ length: 2 - k }, () => "drifted"),
+        ]);
+      },
+    );
   }
 }
