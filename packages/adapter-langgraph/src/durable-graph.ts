@@ -14,7 +14,7 @@ import { Outlet } from "./outlet.ts";
 import { holdOtherCores } from "./reach.ts";
 import type { HoldfastSaver } from "./saver/saver.ts";
 import { isControlFlow, unlessStopped } from "./stop.ts";
-import { isResume, runOf, unfinishedOr } from "./thread.ts";
+import { isResume, runOf, sameForAll, unfinishedOr } from "./thread.ts";
 import { Watchdog } from "./watchdog.ts";
 
 export interface DurabilityOptions {
@@ -176,12 +176,13 @@ async function* callInRun(call: GraphCall, around: Port): AsyncGenerator<unknown
 /** A call from a node of a graph that is not durable: that graph owns the thread, and this is a run for the node. */
 async function* callInGraph(call: GraphCall): AsyncGenerator<unknown> {
   const { graph, settings, input, configurable } = call;
-  const { thread_id: thread, checkpoint_ns: node } = configurable;
+  const { thread_id: thread } = configurable;
   if (thread === undefined) {
     const why = "is missing in the graph around this one: call that on a thread, or make it durable";
     throw new HoldfastError("INVALID_ARGUMENT", { argument: "configurable.thread_id", why });
   }
-  const id = `${thread}|${node}`;
+  const id = `${thread}|${placeOf(call)}`;
+  const asked = sameForAll(toKept(input ?? null));
   const outlet = new Outlet<unknown>();
   let steering: { error: unknown } | undefined;
   const work = async () => {
@@ -195,11 +196,31 @@ async function* callInGraph(call: GraphCall): AsyncGenerator<unknown> {
     }
     return outlet; // no data: the node that is run again gets it rebuilt from the record
   };
-  settings.holdfast.run(id, work, { agent: graph.name ?? "LangGraph" }).then(
+  settings.holdfast.run(id, work, { agent: graph.name ?? "LangGraph", input: asked }).then(
     () => outlet.end(),
     (error: unknown) => outlet.fail(steering ? steering.error : error),
   );
   yield* outlet;
+}
+
+/** How many durable graphs a node has called so far, by what LangGraph keeps of the node's execution. */
+const called = new WeakMap<object, number>();
+
+/**
+ * Where in the graph around it a durable graph is called: the node, the step of the thread, which task of the step, which
+ * call of the task. LangGraph's own name for it has an id made of the checkpoint before it, and after a crash that
+ * may be another one. One graph further in, no step of the thread tells one call from another.
+ */
+function placeOf({ options, configurable }: GraphCall): string {
+  const { checkpoint_ns: node = "", __pregel_scratchpad: task } = configurable;
+  const { langgraph_step: step, langgraph_path: path } = options.metadata ?? {};
+  if (node.includes("|") || step === undefined || path === undefined) {
+    const why = "lies deeper than one graph in graphs that are not durable: make the graph around it durable";
+    throw new HoldfastError("INVALID_ARGUMENT", { argument: "graph", why });
+  }
+  const n = (task && called.get(task)) ?? 0;
+  if (task) called.set(task, n + 1);
+  return `${node.split(":")[0]}@${step}/${path.join("/")}${n > 0 ? `#${n}` : ""}`;
 }
 
 /** Lets LangGraph run the graph to its end, within the run. */

@@ -25,6 +25,13 @@ export interface GraphOptions {
   readonly signal?: AbortSignal | undefined;
   readonly callbacks?: unknown;
   readonly durability?: string | undefined;
+  /** Inside a node of a graph, what LangGraph says of the node's execution. */
+  readonly metadata?:
+    | {
+        readonly langgraph_step?: number | undefined;
+        readonly langgraph_path?: readonly (string | number)[] | undefined;
+      }
+    | undefined;
   readonly checkpointDuring?: boolean | undefined;
 }
 
@@ -32,6 +39,8 @@ export interface Configurable {
   readonly thread_id?: string | undefined;
   readonly checkpoint_id?: string | undefined;
   readonly checkpoint_ns?: string | undefined;
+  /** Inside a node of a graph, an object of this execution of the node. */
+  readonly __pregel_scratchpad?: object | undefined;
   /** Inside a node of a graph, how it reads that graph's state. */
   readonly __pregel_read?: unknown;
 }

@@ -89,7 +89,7 @@ export const isResume = (input: unknown): boolean => {
 };
 
 /** The input without the ids of its messages, which are often made up anew when it is sent again. */
-function sameForAll(kept: unknown, ofMessage = false): unknown {
+export function sameForAll(kept: unknown, ofMessage = false): unknown {
   if (Array.isArray(kept)) return kept.map((part) => sameForAll(part));
   if (typeof kept !== "object" || kept === null || Object.getPrototypeOf(kept) !== Object.prototype)
     return kept;

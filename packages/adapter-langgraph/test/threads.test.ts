@@ -1,4 +1,5 @@
-import { Annotation, Command, MemorySaver, START, StateGraph } from "@langchain/langgraph";
+import type { Holdfast } from "@holdfast/core";
+import { Annotation, Command, END, MemorySaver, START, StateGraph } from "@langchain/langgraph";
 import { describe, expect, test } from "vitest";
 import { withDurability } from "../src/index.ts";
 import { type CompiledMessagesGraph, handWritten, idioms, lastText, type Parts, toolOf } from "./graphs.ts";
@@ -166,5 +167,74 @@ describe("a call on a thread", () => {
     const thread = newThread();
     const command = new Command({ update: { messages: input.messages }, goto: "agent" });
     expect(lastText(await app.invoke(command as never, thread))).toBe("one");
+  });
+});
+
+describe("a durable graph in a node of a graph that is not", () => {
+  const State = Annotation.Root({ n: Annotation<number>({ reducer: (a, b) => a + b, default: () => 0 }) });
+  const single = (body: () => unknown) =>
+    new StateGraph(State)
+      .addNode("wire", async () => {
+        await toolOf("wire", body).invoke({ n: 1 });
+        return { n: 1 };
+      })
+      .addEdge(START, "wire")
+      .compile();
+
+  test("is in doubt after a crash, though the graph around it has saved nothing", async () => {
+    const death = dying();
+    let wires = 0;
+    const graph = single(() => {
+      wires++;
+      return death.body();
+    });
+    const around = (hf: Holdfast) =>
+      new StateGraph(State)
+        .addNode("before", async () => ({ n: 1 }))
+        .addNode("durable", withDurability(graph, { holdfast: hf }))
+        .addEdge(START, "before")
+        .addEdge("before", "durable")
+        .compile({ checkpointer: new MemorySaver() });
+    const thread = newThread();
+    const first = await open();
+    await dieIn(first, death.reached, () => around(first).invoke({ n: 1 }, thread));
+    await expect(around(await open()).invoke({ n: 1 }, thread)).rejects.toThrow("(RUN_WAITING)");
+    expect(wires).toBe(1);
+  });
+
+  test("is called as often as the node calls it, and in every step", async () => {
+    let wires = 0;
+    const durable = withDurability(
+      single(() => ++wires),
+      { holdfast: here() },
+    );
+    const twice = async (state: typeof State.State) => {
+      await durable.invoke(state);
+      await durable.invoke(state);
+      return { n: 1 };
+    };
+    const graph = new StateGraph(State)
+      .addNode("twice", twice)
+      .addEdge(START, "twice")
+      .addConditionalEdges("twice", ({ n }) => (n < 3 ? "twice" : END))
+      .compile({ checkpointer: new MemorySaver() });
+    await graph.invoke({ n: 1 }, newThread());
+    expect(wires).toBe(4);
+  });
+
+  test("is refused one graph further in, where nothing tells its calls apart", async () => {
+    const inner = new StateGraph(State)
+      .addNode(
+        "durable",
+        withDurability(
+          single(() => 1),
+          { holdfast: here() },
+        ),
+      )
+      .addEdge(START, "durable")
+      .compile();
+    const outer = new StateGraph(State).addNode("inner", inner).addEdge(START, "inner");
+    const graph = outer.compile({ checkpointer: new MemorySaver() });
+    await expect(graph.invoke({ n: 1 }, newThread())).rejects.toThrow("make the graph around it durable");
   });
 });
