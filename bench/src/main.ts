@@ -1,13 +1,14 @@
 import { arch, cpus, platform, release, totalmem } from "node:os";
 import { startEmbeddedPostgres } from "@holdfast/embedded-postgres";
 import pg from "pg";
+import { benchAdapter } from "./adapter.ts";
 import { benchAppend } from "./append.ts";
 import { benchReplay } from "./replay.ts";
 import { benchRun } from "./run.ts";
 import { benchStorage } from "./storage.ts";
 
 /*
- * pnpm bench [append | run | replay | storage …]: ratios measured side by side in one run, on DATABASE_URL or, without it, on the
+ * pnpm bench [append | run | replay | storage | adapter …]: ratios measured side by side in one run, on DATABASE_URL or, without it, on the
  * embedded server, fsync on. Only ratios carry over to another machine.
  */
 const benches: Record<string, (url: string) => Promise<void>> = {
@@ -15,6 +16,7 @@ const benches: Record<string, (url: string) => Promise<void>> = {
   run: benchRun,
   replay: benchReplay,
   storage: benchStorage,
+  adapter: benchAdapter,
 };
 
 const asked = process.argv.slice(2);

@@ -50,16 +50,16 @@ export async function lookAhead(tool: object, { neverAsks, runContext }: Hold): 
 
 /** What policy is to know of a call of this tool. */
 export function governed(tool: Approvable, { runContext }: Hold, id: string, input: unknown): Governed {
+  const known: Governed = tool.type === "function" ? { check: readable, schema: () => tool.parameters } : {};
   const author = authors.get(tool);
-  const check = tool.type === "function" ? readable : undefined;
-  if (!author || always.get(author) === false) return { check };
+  if (!author || always.get(author) === false) return known;
   const says = async () => {
     // It may have been said before the run, in a state that the SDK interrupted.
     if (runContext.isToolApproved({ toolName: tool.name, callId: id })) return undefined;
     const asks = await author(runContext, input as object, id);
     return asks ? ({ then: "ask", rule: "needsApproval" } as const) : undefined;
   };
-  return { check, says };
+  return { ...known, says };
 }
 
 /** Of what is no JSON the SDK tells the model, and calls nothing. */

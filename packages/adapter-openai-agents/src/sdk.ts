@@ -94,6 +94,8 @@ export type Invoke = (runContext: RunContext, input: string, details?: InvokeDet
 export interface FunctionTool {
   readonly type: "function";
   readonly name: string;
+  /** The JSON Schema of its arguments. */
+  readonly parameters?: unknown;
   invoke: Invoke;
   readonly timeoutMs?: number | undefined;
   readonly outputSchema?: unknown;

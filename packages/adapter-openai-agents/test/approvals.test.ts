@@ -65,6 +65,7 @@ describe.each(versions)("$name", ({ sdk }) => {
       const runId = newRunId();
       const question = await asked(here(), runId, work);
       expect(question).toMatchObject({ asks: "approval", name: "pay", input: { cents: 500 } });
+      expect(question.schema).toMatchObject({ properties: { cents: { type: "number" } } });
       expect([look.inputs, pay.inputs]).toEqual([[{ cents: 1 }], []]);
       await elsewhere().questions.answer(question.id, { approve: true, by: "ana" });
       const result = await elsewhere().run(runId, work);
