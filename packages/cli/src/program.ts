@@ -1,15 +1,18 @@
 import { Command } from "commander";
+import { addBudgets } from "./commands/budgets.ts";
 import { addComparing } from "./commands/comparing.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addDev } from "./commands/dev.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addDoubts } from "./commands/doubts.ts";
 import { addFleet } from "./commands/fleet.ts";
+import { addForking } from "./commands/forking.ts";
 import { addKeys } from "./commands/keys.ts";
 import { addMigrate } from "./commands/migrate.ts";
 import { addPrune } from "./commands/prune.ts";
 import { addQuestions } from "./commands/questions.ts";
 import { addRuns } from "./commands/runs.ts";
+import { addSchedules } from "./commands/schedules.ts";
 import { addServe } from "./commands/serve.ts";
 import { addShow } from "./commands/show.ts";
 import { addSteering } from "./commands/steering.ts";
@@ -44,8 +47,11 @@ const ADDED: readonly ((holdfast: Command, terminal: Terminal) => void)[] = [
   addQuestions,
   addDoubts,
   addSteering,
+  addForking,
   addComparing,
+  addBudgets,
   addFleet,
+  addSchedules,
   addWorkers,
   addPrune,
   addMigrate,

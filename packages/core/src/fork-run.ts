@@ -17,15 +17,15 @@ export interface ForkSet {
   /** What the run was started with. */
   readonly input?: unknown;
   /** What steps came to, by their keys. */
-  readonly steps?: Readonly<Record<string, { readonly output: unknown }>>;
+  readonly steps?: Readonly<Record<string, { readonly output: unknown }>> | undefined;
 }
 
 export interface ForkOptions {
   /** The last entry that the fork shares with the run. Default: its last. */
-  readonly at?: number;
-  readonly set?: ForkSet;
+  readonly at?: number | undefined;
+  readonly set?: ForkSet | undefined;
   /** The id of the new run. Default: made up. */
-  readonly id?: string;
+  readonly id?: string | undefined;
 }
 
 interface ForkTerms {

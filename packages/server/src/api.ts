@@ -15,10 +15,12 @@ import { type Log, logged, silent } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { problemOf, refuse } from "./problem.ts";
 import { type Env, router } from "./router.ts";
+import { budgetRoutes } from "./routes/budgets.ts";
 import { commandRoutes } from "./routes/commands.ts";
 import { comparingRoutes } from "./routes/comparing.ts";
 import { doubtRoutes } from "./routes/doubts.ts";
 import { fleetRoutes } from "./routes/fleet.ts";
+import { flowRoutes } from "./routes/flows.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { questionRoutes } from "./routes/questions.ts";
 import { referenceRoutes } from "./routes/reference.ts";
@@ -110,7 +112,9 @@ export function createApi(hf: Holdfast, options: ApiOptions = {}) {
     .route("/v1", questionRoutes(hf, shown))
     .route("/v1", comparingRoutes(hf, shown, redact))
     .route("/v1", fleetRoutes(hf))
+    .route("/v1", flowRoutes(hf))
     .route("/v1", commandRoutes(hf, shown))
+    .route("/v1", budgetRoutes(hf))
     .route("/v1", upkeepRoutes(hf));
 }
 

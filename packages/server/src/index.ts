@@ -13,8 +13,11 @@ export { type Client, createClient } from "./client.ts";
 
 // What it says
 export { asJson, type Shown, shownBy } from "./shown.ts";
-export { startByName } from "./start.ts";
+export { agentNamed, startByName } from "./start.ts";
 export { listAgents, type OfferedAgent } from "./store/agents.ts";
+export { type BudgetWindow, listBudgets } from "./store/budgets.ts";
+export { type FlowGraph, getGraph } from "./store/flows.ts";
+export { type ListedSchedule, listSchedules } from "./store/schedules.ts";
 export { listWorkers } from "./store/workers.ts";
 export { type Why, whyOf } from "./why.ts";
 export { statusOf } from "./problem.ts";

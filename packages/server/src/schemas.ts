@@ -192,3 +192,58 @@ export const DeadLetter = z
 export const DeadLetterWithEntries = DeadLetter.extend({ entries: z.array(Entry) }).openapi(
   "DeadLetterWithEntries",
 );
+
+const Counted = z.object({
+  cap: z.number().nullable().openapi({ description: "Null: not limited" }),
+  spent: z.number(),
+  held: z.number(),
+});
+
+export const BudgetWindow = z
+  .object({
+    scope: z.string().openapi({ example: "tag:tenant:acme" }),
+    per: z.string(),
+    starts: instant,
+    until: instant,
+    open: z.boolean(),
+    micros: Counted,
+    tokens: Counted,
+    calls: Counted,
+  })
+  .openapi("BudgetWindow", {
+    description: "A window of a budget that runs share. Money is in micro-dollars",
+  });
+
+export const Schedule = z
+  .object({
+    name: z.string(),
+    cron: z.string(),
+    timezone: z.string(),
+    agent: z.string(),
+    version: z.string().nullable(),
+    missed: z.enum(["skip", "one", "all"]),
+    nextAt: instant.nullable(),
+  })
+  .openapi("Schedule");
+
+export const FlowGraph = z
+  .object({
+    nodes: z.array(
+      z.object({
+        id: z.string(),
+        agent: z.string().nullable(),
+        status: RunStatus,
+        waitingOn: WaitingOn.nullable(),
+      }),
+    ),
+    edges: z.array(
+      z.object({
+        from: z.string(),
+        to: z.string().openapi({ description: "Comes after `from`" }),
+        name: z.string().openapi({ description: "Under which it finds what `from` returned" }),
+        onFailure: z.enum(["skip", "fail", "tell"]),
+        ended: z.boolean(),
+      }),
+    ),
+  })
+  .openapi("FlowGraph");

@@ -14,13 +14,13 @@ export interface FlowNode {
   readonly agent: Agent<never>;
   readonly input?: unknown;
   /** What must have ended before it begins: names, or names with what their failure means for it. */
-  readonly after?: readonly (string | After)[];
-  readonly priority?: number;
+  readonly after?: readonly (string | After)[] | undefined;
+  readonly priority?: number | undefined;
 }
 
 export interface FlowOptions extends Pick<StartOptions, "tags" | "priority" | "maxAttempts"> {
   /** The same key again is the same flow; with other inputs it is RUN_EXISTS_DIFFERENT. */
-  readonly key?: string;
+  readonly key?: string | undefined;
 }
 
 /** A flow that was started: its runs, by the names of its nodes. */

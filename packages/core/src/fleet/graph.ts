@@ -4,16 +4,16 @@ import { HoldfastError } from "../errors.ts";
 export interface After {
   readonly name: string;
   /** When that run does not succeed: this one fails too (default), or it begins all the same, without that output. */
-  readonly onFailure?: "fail" | "skip";
+  readonly onFailure?: "fail" | "skip" | undefined;
 }
 
 interface Node {
   readonly name: string;
-  readonly after?: readonly (string | After)[];
+  readonly after?: readonly (string | After)[] | undefined;
 }
 
 /** What a node comes after, with nothing left open. */
-export const afterOf = ({ after = [] }: Node): Required<After>[] =>
+export const afterOf = ({ after = [] }: Node): { name: string; onFailure: "fail" | "skip" }[] =>
   after.map((edge) =>
     typeof edge === "string"
       ? { name: edge, onFailure: "fail" }

@@ -18,14 +18,14 @@ export interface ScheduleOptions<Raw> {
   /** Five fields, or six with seconds first, as croner reads them: `0 3 * * *`, `@daily`, `0 9 * * MON-FRI`. */
   readonly cron: string;
   /** An IANA time zone: `Europe/Berlin`. Default UTC. */
-  readonly timezone?: string;
+  readonly timezone?: string | undefined;
   readonly agent: Agent<Raw>;
-  readonly input?: Raw;
+  readonly input?: Raw | undefined;
   /**
    * What is done about times that passed while no worker was there: `skip` them, run `one` for all of them (default), or run
    * `all`, at most the last 1,000.
    */
-  readonly missed?: Missed;
+  readonly missed?: Missed | undefined;
 }
 
 /** A time that nobody started within so long was missed. */

@@ -36,6 +36,55 @@ const resume = createRoute({
   responses: told,
 });
 
+const send = createRoute({
+  method: "post",
+  path: "/runs/{id}/send",
+  summary: "Send a run a message, which it finds when it next asks for its messages",
+  ...needs("operate"),
+  request: {
+    params: ofRun,
+    ...body(
+      z
+        .strictObject({ message: z.unknown().refine((value) => value !== undefined, "is missing") })
+        .openapi("Send"),
+    ),
+  },
+  responses: { 204: { description: "Sent" }, ...problems },
+});
+
+const fork = createRoute({
+  method: "post",
+  path: "/runs/{id}/fork",
+  summary: "A new run that begins with the first entries of another",
+  description:
+    "What they say has happened is not done again, apart from what `set` changes. A run of the fleet is queued; an inline one goes on when hf.run is called with the fork's id. The log says who did it.",
+  ...needs("operate"),
+  request: {
+    params: ofRun,
+    ...body(
+      z
+        .strictObject({
+          at: z
+            .int()
+            .min(1)
+            .max(2 ** 31 - 1)
+            .optional()
+            .openapi({ description: "The last entry that both share; by default the last there is" }),
+          id: runId.optional().openapi({ description: "Of the new run; by default made up" }),
+          set: z
+            .strictObject({
+              input: z.unknown().optional(),
+              steps: z.record(z.string(), z.strictObject({ output: z.unknown() })).optional(),
+            })
+            .optional()
+            .openapi({ description: "What is to have been otherwise" }),
+        })
+        .openapi("Fork"),
+    ),
+  },
+  responses: { 201: json("The new run", z.object({ id: z.string() })), ...problems },
+});
+
 const redrive = createRoute({
   method: "post",
   path: "/runs/{id}/redrive",
@@ -105,6 +154,14 @@ export const commandRoutes = (hf: Holdfast, shown: Shown) =>
     .openapi(resume, async (c) => {
       await hf.resume(c.req.valid("param").id, by(c));
       return c.body(null, 204);
+    })
+    .openapi(send, async (c) => {
+      await hf.send(c.req.valid("param").id, c.req.valid("json").message, by(c));
+      return c.body(null, 204);
+    })
+    .openapi(fork, async (c) => {
+      const forked = await hf.fork(c.req.valid("param").id, c.req.valid("json"));
+      return c.json({ id: forked.id }, 201);
     })
     .openapi(redrive, async (c) => {
       await hf.redrive(c.req.valid("param").id, { ...c.req.valid("json"), ...by(c) });
