@@ -28,7 +28,7 @@ test("a flow is started by its agents' names, and its graph is shown from any of
   expect((await server.post("/v1/flows", { name: "sums", key: "today", nodes })).body).toEqual(started.body);
   expect(await tailOf(runs.c)).toContain('"value":2');
   const { body: graph } = await server.get(`${pathOf(runs.a)}/flow`);
-  expect(graph.nodes.map(({ id }: { id: string }) => id).toSorted()).toEqual(Object.values(runs).toSorted());
+  expect(new Set(graph.nodes.map(({ id }: { id: string }) => id))).toEqual(new Set(Object.values(runs)));
   expect(graph.edges).toContainEqual({ from: runs.b, to: runs.c, name: "b", onFailure: "skip", ended: true });
   expect((await server.get("/v1/runs/none/flow")).status).toBe(404);
   const cycle = [{ name: "a", agent: "one", after: ["a"] }];
