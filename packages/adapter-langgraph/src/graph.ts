@@ -18,6 +18,9 @@ export type GraphClass = new (fields: object) => Graph;
 
 export interface Checkpointer {
   getTuple(config: GraphOptions): Promise<{ readonly config: GraphOptions } | undefined>;
+  put(config: GraphOptions, checkpoint: { readonly id: string }, ...rest: unknown[]): Promise<GraphOptions>;
+  putWrites(...args: unknown[]): Promise<void>;
+  getNextVersion(version: unknown): unknown;
 }
 
 export interface GraphOptions {
@@ -48,15 +51,3 @@ export interface Configurable {
 /** The classes of the graph's nodes: mostly one. */
 export const nodeClassesOf = ({ nodes }: Graph): NodeClass[] =>
   Object.values(nodes).map((node) => node.constructor as unknown as NodeClass);
-
-/** The checkpointer that a call of the graph reads and writes, where there is one. */
-export const checkpointerOf = ({ checkpointer }: Graph): Checkpointer | undefined =>
-  typeof checkpointer === "object" ? checkpointer : undefined;
-
-/** The newest checkpoint of a thread. */
-export async function headOf(graph: Graph, thread: string | undefined): Promise<string | undefined> {
-  if (thread === undefined) return undefined;
-  const configurable = { thread_id: thread, checkpoint_ns: "" };
-  const head = await checkpointerOf(graph)?.getTuple({ configurable });
-  return head?.config.configurable?.checkpoint_id;
-}

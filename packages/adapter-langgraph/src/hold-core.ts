@@ -53,9 +53,11 @@ export function holdCore({ BaseChatModel, StructuredTool, RunnableToolLike }: Co
         const call = isToolCall(given)
           ? { id: given.id, input: given.args }
           : { id: undefined, input: given };
-        return held((this as Tool).name, port, { ...call, signal: config?.signal }, (signal) =>
-          original.apply(this, [given, { ...config, signal }] as never),
-        );
+        return held((this as Tool).name, port, { ...call, signal: config?.signal }, ({ signal, changed }) => {
+          const asked =
+            changed && isToolCall(given) ? { ...given, args: changed.input } : (changed?.input ?? given);
+          return original.apply(this, [asked, { ...config, signal }] as never);
+        });
       },
   );
 }
@@ -81,7 +83,7 @@ function hold(
 }
 
 function replace(prototype: object, name: string, by: (original: Method) => Method): void {
-  const original = Object.getOwnPropertyDescriptor(prototype, name)?.value as Method | undefined;
+  const original = Reflect.get(prototype, name) as Method | undefined;
   if (!original || patched.has(original)) return;
   const method = by(original);
   patched.add(method);

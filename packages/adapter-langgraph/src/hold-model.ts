@@ -109,6 +109,7 @@ async function pump(
         chunk.message.id ??= live.key;
         whole = whole ? whole.concat(chunk) : chunk;
         outlet.push(chunk);
+        await live.grow(Buffer.byteLength(JSON.stringify(chunk.message.content)));
       }
     });
     if (!whole) throw new Error("The model's stream ended without an answer.");

@@ -8,7 +8,13 @@ import { unannounced } from "./watchdog.ts";
 /** A tool of LangChain: what it is called with is checked against its schema, and then `_call` does it. */
 export interface Tool {
   readonly name: string;
+  readonly schema?: Schema | undefined;
   _call(input: unknown, manager: Manager | undefined, config: ToolConfig | undefined): unknown;
+}
+
+/** A zod schema, which makes of arguments what the tool is given; or JSON Schema, which does not. */
+interface Schema {
+  readonly parseAsync?: ((input: unknown) => Promise<unknown>) | undefined;
 }
 
 export interface ToolConfig {
@@ -24,11 +30,13 @@ interface Manager {
 /** The same tool, one call of it held: `given` is what it is called with, before its schema has made anything of it. */
 export function holdTool<T extends Tool>(tool: T, port: Port, given: unknown): T {
   return shadowOf(tool, {
-    _call(input: unknown, manager: Manager | undefined, config: ToolConfig | undefined) {
+    _call(parsed: unknown, manager: Manager | undefined, config: ToolConfig | undefined) {
       const called = isToolCall(given)
         ? { id: given.id, input: given.args }
         : { id: idIn(config), input: given };
-      return held(tool.name, port, { ...called, signal: config?.signal }, async (signal) => {
+      const call = { ...called, signal: config?.signal };
+      return held(tool.name, port, call, async ({ signal, changed }) => {
+        const input = changed ? await parse(tool.schema, changed.input) : parsed;
         const output = await tool._call(input, manager, { ...config, signal });
         return isGenerator(output) ? lastOf(output, (event) => manager?.handleToolEvent?.(event)) : output;
       });
@@ -42,30 +50,43 @@ interface Called {
   readonly signal: AbortSignal | undefined;
 }
 
+interface Going {
+  readonly signal: AbortSignal;
+  /** Whoever approved the call changed its arguments to these. */
+  readonly changed: { readonly input: unknown } | undefined;
+}
+
 /** A tool call. What the tool throws is its outcome, but not where it steers the graph: `interrupt()` in its body. */
 export function held(
   name: string,
   port: Port,
-  { id, input, signal }: Called,
-  work: (signal: AbortSignal) => unknown,
+  { id, input: raw, signal }: Called,
+  work: (going: Going) => unknown,
 ): Promise<unknown> {
+  const input = toKept(raw);
   const call = {
     kind: "tool",
     name,
     id: id === "" ? undefined : id,
     answer: id === undefined ? undefined : answerThatAsks(id, nodeInput()),
-    input: toKept(input),
+    input,
     verbatim: true,
     signal,
     undone: isControlFlow,
   } as const;
-  const step = port.step<unknown>(call, async (live) => toKept(await unannounced(() => work(live.signal))));
+  const step = port.step<unknown>(call, async (live) => {
+    const changed = live.input === input ? undefined : { input: fromKept(live.input) };
+    return toKept(await unannounced(() => work({ signal: live.signal, changed })));
+  });
   const { underWay } = executionOf(port);
   underWay.add(step);
   const settled = () => void underWay.delete(step);
   step.then(settled, settled);
   return unlessStopped(port, step).then(fromKept);
 }
+
+const parse = async (schema: Schema | undefined, input: unknown): Promise<unknown> =>
+  schema?.parseAsync ? await schema.parseAsync(input) : input;
 
 export const isToolCall = (value: unknown): value is ToolCall =>
   (value as { type?: unknown } | null | undefined)?.type === "tool_call";

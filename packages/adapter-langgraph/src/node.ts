@@ -50,7 +50,7 @@ function invokeIn(runnable: Runnable): Runnable["invoke"] {
     // A node is named with its super-step: a run that goes on from a checkpoint does not come to those before it.
     return inLane(
       port,
-      `${node}@${step}`,
+      `${node}(${step})`,
       { get: () => lanes.get(task), set: (lane) => void lanes.set(task, lane) },
       () => withNodeInput(input, () => runnable.invoke(input, withTasks(config))),
     );
@@ -86,7 +86,7 @@ function withTasks(config: Config): Config {
     const nth = calls++;
     let lane: Port | undefined;
     const place: Place = { get: () => lane, set: (opened) => (lane = opened) };
-    return start((...args) => inLane(port, `${name}@${nth}`, place, () => task(...args)), name, ...rest);
+    return start((...args) => inLane(port, `${name}(${nth})`, place, () => task(...args)), name, ...rest);
   };
   return { ...config, configurable: { ...config.configurable, __pregel_call: held } };
 }

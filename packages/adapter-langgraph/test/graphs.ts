@@ -1,12 +1,12 @@
+import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import type { BaseMessage } from "@langchain/core/messages";
 import { type StructuredToolInterface, tool } from "@langchain/core/tools";
 import { type BaseCheckpointSaver, END, MessagesAnnotation, START, StateGraph } from "@langchain/langgraph";
 import { createReactAgent, ToolNode } from "@langchain/langgraph/prebuilt";
 import { createAgent } from "langchain";
-import type { ScriptedChat } from "./scripted-chat.ts";
 
 export interface Parts {
-  readonly model: ScriptedChat;
+  readonly model: BaseChatModel;
   readonly tools: StructuredToolInterface[];
   readonly checkpointer?: BaseCheckpointSaver | undefined;
 }
@@ -15,7 +15,7 @@ export type CompiledMessagesGraph = ReturnType<typeof handWritten>;
 
 /** A model node and a tool node, as people write them by hand. The model is in a closure. */
 export function handWritten({ model, tools, checkpointer }: Parts) {
-  const bound = model.bindTools(tools) as ScriptedChat;
+  const bound = model.bindTools?.(tools) ?? model;
   const asksForTools = ({ messages }: { messages: BaseMessage[] }) =>
     (messages.at(-1) as { tool_calls?: unknown[] }).tool_calls?.length ? "tools" : END;
   return new StateGraph(MessagesAnnotation)

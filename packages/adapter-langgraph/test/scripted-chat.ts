@@ -1,3 +1,4 @@
+import type { CallbackManagerForLLMRun } from "@langchain/core/callbacks/manager";
 import { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { AIMessage, AIMessageChunk, type BaseMessage } from "@langchain/core/messages";
 import { ChatGenerationChunk, type ChatResult } from "@langchain/core/outputs";
@@ -61,17 +62,26 @@ export class ScriptedChat extends BaseChatModel {
     return { generations: [{ message, text: message.text }] };
   }
 
-  override async *_streamResponseChunks(messages: BaseMessage[]): AsyncGenerator<ChatGenerationChunk> {
+  override async *_streamResponseChunks(
+    messages: BaseMessage[],
+    _options: unknown,
+    manager?: CallbackManagerForLLMRun,
+  ): AsyncGenerator<ChatGenerationChunk> {
     const { content, tool_calls, usage_metadata } = answer(this.#next(messages));
-    const chunk = (fields: object, text = "") =>
-      new ChatGenerationChunk({ message: new AIMessageChunk({ content: text, ...fields }), text });
-    for (const word of content.match(/\S+\s*/g) ?? []) yield chunk({}, word);
-    for (const [index, { id, name, args }] of tool_calls.entries()) {
-      yield chunk({
-        tool_call_chunks: [{ index, id, name, args: JSON.stringify(args), type: "tool_call_chunk" }],
-      });
+    const pieces: { text: string; fields: object }[] = [
+      ...(content.match(/\S+\s*/g) ?? []).map((text) => ({ text, fields: {} })),
+      ...tool_calls.map(({ id, name, args }, index) => {
+        const call = { type: "tool_call_chunk", index, id, name, args: JSON.stringify(args) };
+        return { text: "", fields: { tool_call_chunks: [call] } };
+      }),
+      { text: "", fields: { usage_metadata } },
+    ];
+    for (const { text, fields } of pieces) {
+      const message = new AIMessageChunk({ content: text, ...fields });
+      const chunk = new ChatGenerationChunk({ message, text });
+      yield chunk;
+      await manager?.handleLLMNewToken(text, undefined, undefined, undefined, undefined, { chunk });
     }
-    yield chunk({ usage_metadata });
   }
 
   #next(messages: BaseMessage[]): Turn {
