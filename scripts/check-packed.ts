@@ -25,6 +25,8 @@ try {
     const project = join(folder, kind);
     install(project, type, packed, own);
     for (const program of own) run(project, program, packed);
+    for (const { manifest } of packed)
+      for (const command of Object.keys(manifest.bin ?? {})) help(project, command);
   }
 } finally {
   // A program that failed may have left an embedded server behind, which is about to stop by itself.
@@ -66,12 +68,27 @@ function run(project: string, program: string, packed: readonly Packed[]): void 
   else cpSync(program, join(place, basename(program)));
   const entry = home ? relative(home, program) : basename(program);
   console.log(`\n${basename(project)}: node ${program}`);
-  const { status } = spawnSync(process.execPath, [entry, ...packed.map(({ manifest }) => manifest.name)], {
+  // A package that is only a command has nothing to import.
+  const importable = packed.filter(({ manifest }) => manifest.exports?.["."] !== undefined);
+  const names = importable.map(({ manifest }) => manifest.name);
+  const { status } = spawnSync(process.execPath, [entry, ...names], {
     cwd: place,
     stdio: ["ignore", "inherit", "inherit"],
   });
   if (status !== 0) {
     console.error(`${program} fails with the packed packages`);
+    process.exitCode = 1;
+  }
+}
+
+function help(project: string, command: string): void {
+  console.log(`\n${basename(project)}: ${command} --help`);
+  const { status } = spawnSync(join(project, "node_modules/.bin", command), ["--help"], {
+    cwd: project,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  if (status !== 0) {
+    console.error(`${command} --help fails with the packed packages`);
     process.exitCode = 1;
   }
 }
