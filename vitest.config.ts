@@ -100,9 +100,13 @@ export default defineConfig({
       },
       {
         extends: true,
+        test: { name: "examples", root: "./examples", include: ["*/runs/*.test.ts"] },
+      },
+      {
+        extends: true,
         test: {
           name: "repository",
-          include: ["scripts/*.test.ts", "test/layers.test.ts"],
+          include: ["scripts/*.test.ts", "test/layers.test.ts", "test/golden/*.test.ts"],
           testTimeout: 30_000,
         },
       },
@@ -113,7 +117,7 @@ export default defineConfig({
           name: "crash",
           root: "./test",
           include: ["**/*.test.ts"],
-          exclude: ["layers.test.ts", "**/node_modules/**"],
+          exclude: ["layers.test.ts", "golden/**", "**/node_modules/**"],
           globalSetup: database,
           fileParallelism: false,
           testTimeout: 120_000,
