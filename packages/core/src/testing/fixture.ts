@@ -7,7 +7,7 @@ import type { Entry } from "../ledger/entry.ts";
 import { blobsNamedIn } from "../rebuild-request.ts";
 import { Redactor } from "../redact.ts";
 import type { ToolSettings } from "../settings.ts";
-import { departureText, type Trace, traceRun, type Work } from "../trace/trace.ts";
+import { type Departure, departureText, type Trace, traceRun, type Work } from "../trace/trace.ts";
 
 export interface FixtureOptions {
   /** What openHoldfast was given under `tools`: needed where a tool has a business key. */
@@ -59,14 +59,21 @@ const ANEW = "The record has no answer to that: record a new run and export it."
 
 const isUpdating = () => !["", "0", "false", undefined].includes(process.env.HOLDFAST_UPDATE);
 
-const failure = (trace: Trace, advice: string) =>
-  new AssertionError({
-    message: [
-      `The code does not follow run ${trace.runId}.`,
-      ...trace.departures.map(departureText),
-      advice,
-    ].join("\n\n"),
+const failure = ({ runId, departures }: Trace, advice: string) =>
+  new AssertionError({ message: [`The code does not follow run ${runId}.`, ...shown(departures), advice].join("\n\n") });
+
+/** A prompt that changed is another one in every turn: how it differs is shown once. */
+function shown(departures: readonly Departure[]): string[] {
+  const seen = new Set<string>();
+  return departures.map((departure) => {
+    const differences = JSON.stringify(departure.differences);
+    if (departure.differences.length === 0 || !seen.has(differences)) {
+      seen.add(differences);
+      return departureText(departure);
+    }
+    return `${departureText({ ...departure, differences: [] })}\n  (as shown above)`;
   });
+}
 
 /** What the models were asked by the code, and the parts of that. */
 class Asked {
