@@ -68,7 +68,11 @@ export const agents: Readonly<Record<string, Agent>> = {
     ),
 
   "an agent in a tool": async ({ who }) =>
-    await tool("research", { who }, async () => await port().lane("inner", () => ask(["inner"], { text: who }))),
+    await tool(
+      "research",
+      { who },
+      async () => await port().lane("inner", () => ask(["inner"], { text: who })),
+    ),
 
   "a tool that throws": async () => {
     const failed = await tool("pay", { cents: 1 }, () => Promise.reject(new RangeError("too little"))).catch(

@@ -17,12 +17,16 @@ test.each(files.map((file) => [basename(file, ".jsonl").replaceAll("-", " "), di
     const work = agents[name];
     expect(work).toBeDefined();
     const replaying = withoutSockets(async () => {
-      const [came] = await Promise.allSettled([replayFixture(path, work as NonNullable<typeof work>, { update: false })]);
+      const [came] = await Promise.allSettled([
+        replayFixture(path, work as NonNullable<typeof work>, { update: false }),
+      ]);
       return came.status === "rejected" ? String(came.reason) : came.value;
     });
     const { value, tried } = await replaying;
     expect(tried).toBe(0);
     const fails = readFileSync(path, "utf8").includes('"status":"failed"');
-    expect(value).toEqual(fails ? "TypeError: it cannot be done" : expect.not.stringContaining("AssertionError"));
+    expect(value).toEqual(
+      fails ? "TypeError: it cannot be done" : expect.not.stringContaining("AssertionError"),
+    );
   },
 );

@@ -11,7 +11,9 @@ for (const [name, work] of Object.entries(agents)) {
   const id = `golden: ${name}`;
   const input = { who: "ana" };
   await hf.runs.delete(id).catch(() => {});
-  await hf.run(id, () => work(input), { input, agent: "golden", version: "1", tags: ["golden"] }).catch(() => {});
+  await hf
+    .run(id, () => work(input), { input, agent: "golden", version: "1", tags: ["golden"] })
+    .catch(() => {});
   const file = new URL(`./${core.version}/${name.replaceAll(" ", "-")}.jsonl`, import.meta.url);
   await hf.exportRun(id, { to: fileURLToPath(file) });
 }

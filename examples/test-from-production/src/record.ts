@@ -36,7 +36,11 @@ const model = createServer(async (request, response) => {
       ? { content: turn.text }
       : {
           tool_calls: [
-            { id: `call_${n}`, type: "function", function: { name: turn.tool, arguments: JSON.stringify(turn.input) } },
+            {
+              id: `call_${n}`,
+              type: "function",
+              function: { name: turn.tool, arguments: JSON.stringify(turn.input) },
+            },
           ],
         };
   const choice = { index: 0, finish_reason: "text" in turn ? "stop" : "tool_calls", message };

@@ -60,7 +60,9 @@ const ANEW = "The record has no answer to that: record a new run and export it."
 const isUpdating = () => !["", "0", "false", undefined].includes(process.env.HOLDFAST_UPDATE);
 
 const failure = ({ runId, departures }: Trace, advice: string) =>
-  new AssertionError({ message: [`The code does not follow run ${runId}.`, ...shown(departures), advice].join("\n\n") });
+  new AssertionError({
+    message: [`The code does not follow run ${runId}.`, ...shown(departures), advice].join("\n\n"),
+  });
 
 /** A prompt that changed is another one in every turn: how it differs is shown once. */
 function shown(departures: readonly Departure[]): string[] {
