@@ -1,6 +1,6 @@
 // Records two runs and exports them: what production does all day, here with a model that follows a script.
 
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { json } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
@@ -27,7 +27,8 @@ const runs: Record<string, { message: string; turns: readonly Turn[] }> = {
 };
 
 let turns: readonly Turn[] = [];
-const model = createServer(async (request, response) => {
+const model = createServer((request, response) => void answerAs(request, response));
+async function answerAs(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { messages } = (await json(request)) as { messages: { role: string }[] };
   const n = messages.filter(({ role }) => role === "assistant").length;
   const turn = turns[n] ?? { text: "" };
@@ -46,7 +47,7 @@ const model = createServer(async (request, response) => {
   const choice = { index: 0, finish_reason: "text" in turn ? "stop" : "tool_calls", message };
   response.writeHead(200, { "content-type": "application/json" });
   response.end(JSON.stringify({ id: `answer_${n}`, created: 0, model: "gpt-4o-mini", choices: [choice] }));
-});
+}
 await new Promise<void>((resolve) => model.listen(0, "127.0.0.1", resolve));
 process.env.MODEL_URL = `http://127.0.0.1:${(model.address() as AddressInfo).port}`;
 
