@@ -8,6 +8,7 @@ interface Module {
 export const agents = {
   "vercel-ai": () => import("./vercel-ai.ts"),
   "openai-agents": () => import("./openai-agents.ts"),
+  langgraph: () => import("./langgraph.ts"),
 } satisfies Record<string, () => Promise<Module>>;
 
 export type Framework = keyof typeof agents;
