@@ -207,28 +207,67 @@ describe.each(versions)("$name", ({ sdk }) => {
     expect(acted).toEqual(["rm -r /"]);
   });
 
-  test("arguments that are no JSON are told to the model, and nobody is asked about them", async () => {
-    const pay = tool("pay", { needsApproval: dynamic });
-    const broken = { ...calls("pay"), arguments: "{cents:" };
-    const model = new ItemModel([broken], [says("ok")]);
-    const agent = new Agent({ name: "Broken", model, tools: [pay.tool] });
-    const result = await here().run(newRunId(), () => run(agent, "go"));
-    expect(result.finalOutput).toBe("ok");
-    expect(result.interruptions).toEqual([]);
-    expect(pay.inputs).toEqual([]);
+  test.each([
+    ["always", true],
+    ["for some arguments", dynamic],
+  ])(
+    "arguments that are no JSON are told to the model, and nobody is asked about them, of a tool asked about %s",
+    async (_, needsApproval) => {
+      const pay = tool("pay", { needsApproval });
+      const look = tool("look");
+      const broken = { ...calls("pay"), arguments: "{cents:" };
+      const model = new ItemModel([broken, calls("look", { cents: 1 })], [says("ok")]);
+      const agent = new Agent({ name: "Broken", model, tools: [pay.tool, look.tool] });
+      const runId = newRunId();
+      const result = await here().run(runId, () => run(agent, "go"));
+      expect(result.finalOutput).toBe("ok");
+      expect(result.interruptions).toEqual([]);
+      expect(pay.inputs).toEqual([]);
+      expect((await here().entries(runId)).filter(({ kind }) => kind === "question")).toEqual([]);
+    },
+  );
+
+  test("while somebody is asked, the tool's own time does not run", async () => {
+    const asks = Promise.withResolvers<void>();
+    const pay = tool("pay", { timeoutMs: 5, needsApproval: true });
+    const runId = newRunId();
+    const look = tool("look", {
+      // A sibling that is under way is waited for: far longer than the other one's time.
+      execute: async () => {
+        await expect.poll(() => elsewhere().questions.list({ runId })).toHaveLength(1);
+        await new Promise((resolve) => setTimeout(resolve, 30));
+        asks.resolve();
+        return "seen";
+      },
+    });
+    const model = new ItemModel([calls("pay", { cents: 5 }), calls("look", { cents: 1 })], [says("ok")]);
+    const agent = new Agent({ name: "Patient", model, tools: [pay.tool, look.tool] });
+    const ended: string[] = [];
+    agent.on("agent_tool_end", (_: unknown, { name }: { name: string }) => ended.push(name));
+    await expect(here().run(runId, () => run(agent, "go"))).rejects.toMatchObject({ code: "RUN_WAITING" });
+    await asks.promise;
+    expect(ended).toEqual(["look"]);
   });
 
   test("outside a run the SDK asks as it did", async () => {
     const pay = tool("pay", { needsApproval: true });
-    const model = new ItemModel([calls("pay", { cents: 500 })], [says("ok")]);
-    const agent = new Agent({ name: "Pays", model, tools: [pay.tool] });
+    const paying = new Agent({
+      name: "Pays",
+      model: new ItemModel([calls("pay", { cents: 500 })], [says("ok")]),
+      tools: [pay.tool],
+    });
     const inner = new Agent({ name: "Inner", model: new ItemModel([says("in")]) });
-    agent.tools.push(inner.asTool({ toolName: "ask_inner", toolDescription: "asks", needsApproval: true }));
-    const runId = newRunId();
-    await asked(here(), runId, () => run(agent, "go"));
-    const result = await run(agent, "go");
-    expect(result.interruptions).toHaveLength(1);
+    const asking = new Agent({
+      name: "Asks",
+      model: new ItemModel([calls("ask_inner", { input: "q" })], [says("ok")]),
+      tools: [inner.asTool({ toolName: "ask_inner", toolDescription: "asks", needsApproval: true })],
+    });
+    for (const agent of [paying, asking]) {
+      await asked(here(), newRunId(), () => run(agent, "go"));
+      expect((await run(agent, "go")).interruptions).toHaveLength(1);
+    }
     expect(pay.inputs).toEqual([]);
+    expect(inner.model.asked).toEqual([]);
   });
 
   test("a state that the SDK interrupted outside goes on in a run, its tools held", async () => {

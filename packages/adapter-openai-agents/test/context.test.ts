@@ -82,18 +82,23 @@ describe("a change of a context", () => {
   });
 
   test("of calls side by side is right in whatever order a replay comes to them", async () => {
-    const context = { cart: [] as string[] };
+    const begun = () => ({ cart: [] as string[], last: "" });
+    const context = begun();
     const goOn = Promise.withResolvers<void>();
+    const put = (item: string) => {
+      context.cart.push(item);
+      context.last = item;
+    };
     const slow = changeOf(context, async () => {
       await goOn.promise;
-      context.cart.push("slow");
+      put("slow");
     });
-    const quick = await changeOf(context, () => void context.cart.push("quick"));
+    const quick = await changeOf(context, () => put("quick"));
     goOn.resolve();
     const changes = [await slow, quick] as Change[];
-    const anew = { cart: [] as string[] };
+    const anew = begun();
     for (const change of changes) redo(anew, change);
-    expect(anew).toEqual({ cart: ["quick", "slow"] });
+    expect(anew).toEqual({ cart: ["quick", "slow"], last: "slow" });
   });
 
   test("of a replayed call is not taken for one of a call beside it", async () => {

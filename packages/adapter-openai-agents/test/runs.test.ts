@@ -5,7 +5,7 @@ import { calls, ItemModel, says } from "./item-model.ts";
 import { versions } from "./versions.ts";
 import { newRunId, workbench } from "./workbench.ts";
 
-const { here, twice, cut, model } = workbench({ tools: { "*": { effect: "idempotent" } } });
+const { here, twice, cut, open, model } = workbench({ tools: { "*": { effect: "idempotent" } } });
 
 describe.each(versions)("$name", (version) => {
   const { sdk } = version;
@@ -113,6 +113,7 @@ describe.each(versions)("$name", (version) => {
       expect(result.state._context.context).toEqual({ trail: ["money"] });
     }
     expect(handedOff).toEqual(["money"]);
+    expect(billing.model.asked).toHaveLength(1);
   });
 
   test("an agent that hands off to one without onHandoff writes nothing for it", async () => {
@@ -233,6 +234,25 @@ describe.each(versions)("$name", (version) => {
     expect(replayed.finalOutput).toBe(live.finalOutput);
     expect(replayed.inputGuardrailResults[0].output.outputInfo).toBe("fine");
     expect([judge, helper, agent.model].map((model) => model.asked.length)).toEqual([1, 1, 2]);
+  });
+
+  test("when the run stops, nobody in it is told that a call has failed", async () => {
+    const reached = Promise.withResolvers<void>();
+    const told: unknown[] = [];
+    const instance = new ItemModel([says("never")]);
+    instance.before = async ({ signal }) => {
+      reached.resolve();
+      await new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
+    };
+    const agent = new Agent({ name: "Stopped", model: instance });
+    const hf = await open();
+    const stopped = hf.run(newRunId(), () => run(agent, "go").catch((error: unknown) => told.push(error)));
+    stopped.catch(() => {});
+    await reached.promise;
+    await hf.close({ graceSeconds: 0 });
+    await expect(stopped).rejects.toBeInstanceOf(Error);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(told).toEqual([]);
   });
 
   test("structured output is read from the record", async () => {

@@ -1,4 +1,5 @@
 import { HoldfastError } from "@holdfast/core";
+import pg from "pg";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { withDurability } from "../src/index.ts";
@@ -6,7 +7,7 @@ import { calls, ItemModel, says } from "./item-model.ts";
 import { versions } from "./versions.ts";
 import { newRunId, workbench } from "./workbench.ts";
 
-const { here, elsewhere, cut, open, model } = workbench();
+const { here, elsewhere, cut, open, model, url } = workbench();
 
 interface Event {
   readonly type: string;
@@ -90,19 +91,33 @@ describe.each(versions)("$name", (version) => {
   });
 
   test("the end of an answer comes to a client only when it is on record", async () => {
-    const agent = new Agent({ name: "Durable", model: new ItemModel([says("hello")]) });
     const runId = newRunId();
-    const hf = here();
-    const onRecord: number[] = [];
-    await hf.run(runId, async () => {
-      const result = await run(agent, "go", { stream: true });
-      for await (const event of result as AsyncIterable<Event>) {
-        if (event.data?.type !== "response_done") continue;
-        const entries = await elsewhere().entries(runId);
-        onRecord.push(entries.filter(({ kind }) => kind === "observation").length);
+    const lock = new pg.Client({ connectionString: url() });
+    await lock.connect();
+    const model = new ItemModel([says("hello")]);
+    // Nothing can be appended to the run until the lock is gone.
+    model.before = async () => {
+      await lock.query("begin");
+      await lock.query("select 1 from holdfast.runs where run_id = $1 for update", [runId]);
+    };
+    const agent = new Agent({ name: "Durable", model });
+    const { value, done } = here().stream(runId, () => run(agent, "go", { stream: true }));
+    const events: (string | undefined)[] = [];
+    const spoke = Promise.withResolvers<void>();
+    const read = (async () => {
+      for await (const { data } of (await value) as AsyncIterable<Event>) {
+        events.push(data?.type);
+        if (data?.type === "output_text_delta") spoke.resolve();
       }
-    });
-    expect(onRecord).toEqual([1]);
+    })();
+    await spoke.promise;
+    for (let i = 0; i < 3; i++) await elsewhere().entries(runId); // time enough for what does not wait
+    expect(events).toEqual(["response_started", "output_text_delta"]);
+    await lock.query("commit");
+    await lock.end();
+    await read;
+    await done;
+    expect(events).toContain("response_done");
   });
 
   test("a client that goes away stops nothing", async () => {
@@ -119,6 +134,20 @@ describe.each(versions)("$name", (version) => {
     expect(textOf(await readAll(await again))).toBe("Let me look.It is done.");
     expect(model.asked).toHaveLength(2);
   });
+
+  test.each(["toStream", "toTextStream"] as const)(
+    "a client that cancels what %s gave stops nothing",
+    async (how) => {
+      const model = new ItemModel([calls("look")], [says("It is done.")]);
+      const agent = new Agent({ name: "Cancelled", model, tools: [tool("look", () => "seen")] });
+      const runId = newRunId();
+      const { value, done } = here().stream(runId, () => run(agent, "go", { stream: true }));
+      await (await value)[how]().cancel();
+      await done;
+      expect(await here().runs.get(runId)).toMatchObject({ status: "succeeded" });
+      expect(model.asked).toHaveLength(2);
+    },
+  );
 
   test.each(["as text", "as a Node stream"])("a result may be read %s", async (how) => {
     const agent = new Agent({ name: "Text", model: new ItemModel([says("one two three")]) });
@@ -149,6 +178,13 @@ describe.each(versions)("$name", (version) => {
       const { value: again, done: ended } = here().stream(runId, work);
       expect(textOf(await readAll(await again))).toBe("hello");
       await ended;
+    });
+
+    test("fails the run also where it comes from the SDK", async () => {
+      const model = new ItemModel([calls("look")], [says("never")]);
+      const agent = new Agent({ name: "Long", model, tools: [tool("look", () => "seen")] });
+      const { done } = here().stream(newRunId(), () => run(agent, "go", { stream: true, maxTurns: 1 }));
+      await expect(done).rejects.toThrow(/Max turns/);
     });
 
     test("is the affair of the run's own work where that reads the stream", async () => {
