@@ -214,7 +214,7 @@ describe.each(versions)("$name", ({ sdk }) => {
     "arguments that are no JSON are told to the model, and nobody is asked about them, of a tool asked about %s",
     async (_, needsApproval) => {
       const pay = tool("pay", { needsApproval });
-      const look = tool("look");
+      const look = tool("look", { needsApproval: dynamic }); // so that the calls of the answer are decided
       const broken = { ...calls("pay"), arguments: "{cents:" };
       const model = new ItemModel([broken, calls("look", { cents: 1 })], [says("ok")]);
       const agent = new Agent({ name: "Broken", model, tools: [pay.tool, look.tool] });
