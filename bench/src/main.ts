@@ -3,12 +3,16 @@ import { startEmbeddedPostgres } from "@holdfast/embedded-postgres";
 import pg from "pg";
 import { benchAdapter } from "./adapter.ts";
 import { benchAppend } from "./append.ts";
+import { benchHistory } from "./history.ts";
+import { benchQueue } from "./queue.ts";
+import { benchRecover } from "./recover.ts";
 import { benchReplay } from "./replay.ts";
 import { benchRun } from "./run.ts";
 import { benchStorage } from "./storage.ts";
+import { benchWake } from "./wake.ts";
 
 /*
- * pnpm bench [append | run | replay | storage | adapter …]: ratios measured side by side in one run, on DATABASE_URL or, without it, on the
+ * pnpm bench [append | run | replay | storage | queue | wake | recover | history | adapter …]: ratios measured side by side in one run, on DATABASE_URL or, without it, on the
  * embedded server, fsync on. Only ratios carry over to another machine.
  */
 const benches: Record<string, (url: string) => Promise<void>> = {
@@ -17,6 +21,10 @@ const benches: Record<string, (url: string) => Promise<void>> = {
   replay: benchReplay,
   storage: benchStorage,
   adapter: benchAdapter,
+  queue: benchQueue,
+  wake: benchWake,
+  recover: benchRecover,
+  history: benchHistory,
 };
 
 const asked = process.argv.slice(2);

@@ -21,7 +21,11 @@ export const happened = (folder: string, runId: string, step: string): boolean =
   linesOf(effectsIn(folder).once).includes(`${runId} ${step}`);
 
 /** Holds every ledger against the rules, and the world against the ledgers. */
-export async function accountOf(holdfast: Holdfast, folder: string, runIds: readonly string[]): Promise<Account> {
+export async function accountOf(
+  holdfast: Holdfast,
+  folder: string,
+  runIds: readonly string[],
+): Promise<Account> {
   const broken: string[] = [];
   let [succeeded, doubts, takeovers, crashes, count] = [0, 0, 0, 0, 0];
   for (const runId of runIds) {
@@ -69,6 +73,10 @@ function faultsOf(entries: readonly LedgerEntry[]): string[] {
 }
 
 const linesOf = (file: string) =>
-  existsSync(file) ? readFileSync(file, "utf8").split("\n").filter((line) => line !== "") : [];
+  existsSync(file)
+    ? readFileSync(file, "utf8")
+        .split("\n")
+        .filter((line) => line !== "")
+    : [];
 
 const repeated = (all: readonly string[]) => new Set(all.filter((one, i) => all.indexOf(one) !== i));

@@ -15,5 +15,7 @@ const { broken, ...account } = await chaos({
 });
 console.log(account);
 for (const line of broken) console.log(`BROKEN: ${line}`);
-console.log(broken.length === 0 ? "Nothing was done twice, and nothing is missing." : "This is not as promised.");
+console.log(
+  broken.length === 0 ? "Nothing was done twice, and nothing is missing." : "This is not as promised.",
+);
 process.exit(broken.length === 0 ? 0 : 1);

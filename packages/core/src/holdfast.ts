@@ -99,6 +99,8 @@ export interface RunOptions {
   readonly agent?: string;
   readonly version?: string;
   readonly tags?: readonly string[];
+  /** How many model calls, tool calls and steps it may make, over all its executions. One more is TOO_MANY_STEPS. */
+  readonly maxSteps?: number;
   /** Somebody alive is working on this run: `refuse` with RUN_LEASED (default), or `wait` until that is over. */
   readonly onLeased?: "refuse" | "wait";
   /** What the run may spend: `usd(1)`. It is recorded when the run begins; from then on only `raiseBudget` changes it. */
@@ -262,7 +264,7 @@ export class Holdfast {
       checkSame({ runId: id, ...active }, options.agent, inputDigest);
       return (await active.promise) as T;
     }
-    const session = new Session(id, this.#settings);
+    const session = new Session(id, this.#settings, { maxSteps: options.maxSteps });
     const promise = this.#carry(
       session,
       () => session.root.enter(async () => await work()),
@@ -281,7 +283,7 @@ export class Holdfast {
     currentScope()?.session.trace?.refuse(`the stream ${id} is begun in it`);
     const inputDigest = this.#check(id, options);
     if (this.#active.has(id)) throw new HoldfastError("RUN_LEASED", { runId: id, worker: "this process" });
-    const session = new Session(id, this.#settings);
+    const session = new Session(id, this.#settings, { maxSteps: options.maxSteps });
     const value = session.root.enter(work);
     const carried = this.#carry(session, () => value, id, inputDigest, options, true);
     const done = this.#activate(id, carried, inputDigest, options).then(() => {});
@@ -699,6 +701,8 @@ export class Holdfast {
     check("A run's id", id.length <= LONGEST_ID, `must have at most ${LONGEST_ID} characters`);
     check("A run's id", !id.includes("\0") && id.isWellFormed(), "must be text without NUL");
     if (options.budget !== undefined) limitsOf("budget", options.budget);
+    const { maxSteps = 1 } = options;
+    check("maxSteps", Number.isInteger(maxSteps) && maxSteps >= 1, "must be a whole number from 1 on");
     for (let scope = currentScope(); scope; scope = scope.session.parent) {
       if (scope.runId === id) throw new HoldfastError("RUN_NESTED", { runId: id });
     }

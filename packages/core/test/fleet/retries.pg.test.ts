@@ -178,6 +178,25 @@ test("a run may take so many steps over all its tries, and not one more", async 
   expect(calls).toEqual(["0", "1", "2"]);
 });
 
+test("an inline run may take so many steps over all its executions", async () => {
+  const holdfast = await open();
+  const { calls, does } = counter();
+  let failing = true;
+  const work = async () => {
+    await once("first", does("first"));
+    if (failing) throw new Error("not yet");
+    await once("second", does("second"));
+    await once("third", does("third"));
+  };
+  expect(await outcomeOf(holdfast.run("stepping", work, { maxSteps: 2 }))).toBe("not yet");
+  failing = false;
+  expect(await outcomeOf(holdfast.run("stepping", work, { maxSteps: 2 }))).toBe("TOO_MANY_STEPS");
+  expect(calls).toEqual(["first", "second"]);
+  await holdfast.run("stepping", work, { maxSteps: 3 });
+  expect(calls).toEqual(["first", "second", "third"]);
+  expect(await outcomeOf(holdfast.run("none", work, { maxSteps: 0 }))).toBe("INVALID_ARGUMENT");
+});
+
 test("a run is worked on for so long, and not a moment longer", async () => {
   const holdfast = await open();
   const agent = holdfast.agent("slow", () => step("look", forever<void>, { effect: "read" }), {
