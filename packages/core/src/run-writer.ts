@@ -4,6 +4,7 @@ import { HoldfastError } from "./errors.ts";
 import { type Blob, type Entry, type Fact, type Intent, type Question, stamped } from "./ledger/entry.ts";
 import { advance, type Run } from "./ledger/replay.ts";
 import { putBlobs } from "./store/blobs.ts";
+import { appendWithin, type Window } from "./store/counts.ts";
 import type { Database, Transaction } from "./store/database.ts";
 import { type Leaving, park } from "./store/lease.ts";
 import {
@@ -141,6 +142,23 @@ export class RunWriter {
         landed = why === "busy" ? await askQuestions(this.#db, append, questions) : (why as Appended);
       }
       await this.#fold(questions, landed);
+    });
+  }
+
+  /** Says a fact if all the counts that it adds to have room. False: one of them has none, and nothing was said. */
+  async sayWithin(fact: Fact, windows: readonly Window[]): Promise<boolean> {
+    await this.flush();
+    return await this.#alone(async () => {
+      const append: Append = { lease: this.lease, number: this.#number + 1, facts: [fact] };
+      for (;;) {
+        const said = await appendWithin(this.#db, append, fact, windows);
+        if (said.as === "full") return false;
+        const landed = said.as === "written" ? said : await whyRefused(this.#db, append);
+        if (HoldfastError.is(landed)) throw landed;
+        if (landed === "busy") continue;
+        await this.#fold(append.facts, landed as Appended);
+        return true;
+      }
     });
   }
 

@@ -31,7 +31,7 @@ import { plan } from "./step/plan.ts";
 import { usedByAll } from "./store/counts.ts";
 import type { Database } from "./store/database.ts";
 import { confirmLease, type Leaving, whyNotOwned } from "./store/lease.ts";
-import type { Append, Lease } from "./store/ledger.ts";
+import type { Append, Lease, Short } from "./store/ledger.ts";
 import { unreachable } from "./unreachable.ts";
 
 /** What a session works with: of its process, not of its run. */
@@ -583,7 +583,10 @@ export class Session implements Execution {
             asksStandIn = await this.#standIn(found);
             continue;
           }
-          if (cleared || !this.#isGoverned(found)) return await this.#execute(found, cleared);
+          if (cleared || !this.#isGoverned(found)) {
+            const begun = await this.#execute(found, cleared);
+            if (begun) return begun;
+          }
           cleared = await this.#clear(found);
           await this.#parking.mayBegin(lane);
           if (this.#stopError) return never();
@@ -689,8 +692,8 @@ export class Session implements Execution {
     return await under;
   }
 
-  /** Writes the intent, and lets the call go out once that is durable and the run still ours. */
-  async #execute<T>(found: Found<T>, cleared: Cleared = {}): Promise<Begun<T>> {
+  /** Writes the intent, and lets the call go out once that is durable and the run still ours. Undefined: decide again. */
+  async #execute<T>(found: Found<T>, cleared: Cleared = {}): Promise<Begun<T> | undefined> {
     const { lane, call, located, terms, settings } = found;
     const { key, row } = located;
     const writer = this.#writerOr(key);
@@ -724,7 +727,7 @@ export class Session implements Execution {
       // A call goes out only once its intent, and all that came before it, is durable.
       const intend = async (holding?: Holding) => {
         const intent = this.#intent(found, cleared, terms.effect ?? "read", idempotencyKey, mark.parallel);
-        const short = await writer.intend({ ...intent, ...holding });
+        const short = await this.#intend({ ...intent, ...holding }, isNew ? cleared.counted : undefined);
         intended = short === undefined;
         return short;
       };
@@ -737,6 +740,7 @@ export class Session implements Execution {
       // Intended, but it did not go out, and never will from here: that much is certain, if it can still be written.
       if (intended) writer.say(didNotGoOut(key, call.name, terms.effect));
       close();
+      if (error === FULL) return undefined;
       throw error;
     }
     const again = () => this.#unlessControlFlow(lane, () => this.#plan(found));
@@ -751,6 +755,20 @@ export class Session implements Execution {
     const begun = [...this.#open.keys()].filter((key) => !this.#run.steps.has(key));
     if (this.#run.stepsTaken + begun.length <= limit) return;
     throw new HoldfastError("TOO_MANY_STEPS", { runId: this.runId, limit });
+  }
+
+  /** Gives back what shared budget is too low for it. Throws FULL where a limit of policy's is used up by now. */
+  async #intend(intent: Intent, counted: Cleared["counted"] = []): Promise<Short | undefined> {
+    const writer = this.#writerOr(intent.step);
+    const isCounted = this.#run.counted.has(intent.step);
+    const windows = isCounted ? [] : counted.filter(({ per }) => per !== "run");
+    if (windows.length === 0) return await writer.intend(intent);
+    // One statement takes from budgets, another adds to counts. Where both are due, the count goes ahead.
+    const goesAhead = intent.budgets !== undefined;
+    const rules = windows.map(({ rule }) => rule);
+    const fact = goesAhead ? ({ kind: "note", note: "counted", step: intent.step, rules } as const) : intent;
+    if (!(await writer.sayWithin(fact, windows))) throw FULL;
+    return goesAhead ? await writer.intend(intent) : undefined;
   }
 
   #intent<T>(
@@ -872,6 +890,9 @@ export class Session implements Execution {
     }
   }
 }
+
+/** Others were quicker: the limit of a rule that the call was within is used up. */
+const FULL = Symbol("full");
 
 const candidateOf = <T>({ call, located, terms }: Found<T>): Candidate => ({
   key: located.key,

@@ -217,7 +217,25 @@ export interface Command {
 }
 
 /** Something worth knowing that changes no outcome. */
-export type Note = Drift | Resampled | Retried | Settled | Parked | Released | Failing | Ended | Forked;
+export type Note =
+  | Counting
+  | Drift
+  | Resampled
+  | Retried
+  | Settled
+  | Parked
+  | Released
+  | Failing
+  | Ended
+  | Forked;
+
+/** The call adds to the counts of these rules, ahead of its intent. */
+export interface Counting {
+  readonly kind: "note";
+  readonly note: "counted";
+  readonly step: string;
+  readonly rules: readonly string[];
+}
 
 export interface Drift {
   readonly kind: "note";

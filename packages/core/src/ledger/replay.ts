@@ -61,6 +61,8 @@ export interface Run extends Told {
   readonly questions: Map<string, Asked>;
   /** How many calls have gone out under a rule with a limit. */
   readonly counts: Map<string, number>;
+  /** Steps that have been counted ahead of their intent. */
+  readonly counted: Set<string>;
   attempts: { crashes: number; retries: number; resumes: number };
   /** What it has spent, and holds. */
   readonly tally: Tally;
@@ -81,6 +83,7 @@ export function replay(entries: Iterable<Entry>): Run {
     lanes: new Map(),
     questions: new Map(),
     counts: new Map(),
+    counted: new Set(),
     attempts: { crashes: 0, retries: 0, resumes: 0 },
     tally: newTally(),
   };
@@ -143,6 +146,7 @@ export function advance(run: Run, entry: Entry): void {
       answer(run.questions, entry);
       break;
     case "note":
+      if (entry.note === "counted") run.counted.add(entry.step);
       if (entry.note === "resampled") for (const key of entry.steps) forget(run, key);
       if (entry.note === "forked") {
         // What a person said, or was asked, is about the other run's call.

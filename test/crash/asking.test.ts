@@ -1,0 +1,61 @@
+import { openHoldfast } from "@holdfast/core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { freshDatabase } from "../fresh-database.ts";
+import { Child } from "../process.ts";
+
+let database: Awaited<ReturnType<typeof freshDatabase>>;
+beforeAll(async () => {
+  database = await freshDatabase();
+});
+afterAll(async () => {
+  await database.drop();
+});
+
+/** A process that plays its part and exits. */
+async function part(runId: string, does: "run" | "answer") {
+  const child = new Child("crash/asker.ts", [JSON.stringify({ database: database.url, runId, does })]);
+  expect((await child.exited()).code).toBe(0);
+  return child.lines;
+}
+
+test("one process asks and exits, another answers, a third goes on: for an input, and for an approval", async () => {
+  const runId = "three-processes";
+  const [first] = await part(runId, "run");
+  expect(first).toMatchObject({ at: "waiting", on: "input" });
+  expect(await part(runId, "answer")).toMatchObject([
+    { id: (first?.questions as string[])[0], asks: "input" },
+  ]);
+
+  const [second, ...none] = await part(runId, "run");
+  expect(second).toMatchObject({ at: "waiting", on: "approval" });
+  expect(none).toEqual([]); // nothing was paid
+  expect(await part(runId, "answer")).toMatchObject([
+    { id: (second?.questions as string[])[0], asks: "approval" },
+  ]);
+
+  expect(await part(runId, "run")).toMatchObject([
+    { at: "paid", cents: 400 },
+    { at: "value", value: { paid: 400 } },
+  ]);
+  expect(await part(runId, "run")).toMatchObject([{ at: "value", value: { paid: 400 } }]);
+});
+
+test("a question that was asked by a process that is killed is the same question after", async () => {
+  const runId = "killed";
+  const child = new Child("crash/asker.ts", [JSON.stringify({ database: database.url, runId, does: "run" })]);
+  const hf = await openHoldfast({ database: database.url });
+  try {
+    const asked = async () => {
+      const [question] = await hf.questions.list({ runId });
+      return question?.id;
+    };
+    await expect.poll(asked, { timeout: 20_000 }).toBeDefined();
+    await child.kill();
+    const id = await asked();
+    const [again] = await part(runId, "run");
+    expect(again).toMatchObject({ at: "waiting", questions: [id] });
+    expect(await part(runId, "answer")).toMatchObject([{ id }]);
+  } finally {
+    await hf.close();
+  }
+});
