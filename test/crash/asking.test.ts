@@ -1,7 +1,7 @@
 import { openHoldfast } from "@holdfast/core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { freshDatabase } from "../fresh-database.ts";
-import { Child } from "../process.ts";
+import { Child, type Line } from "../process.ts";
 
 let database: Awaited<ReturnType<typeof freshDatabase>>;
 beforeAll(async () => {
@@ -18,20 +18,18 @@ async function part(runId: string, does: "run" | "answer") {
   return child.lines;
 }
 
+const questionIn = (line: Line | undefined) => (line?.questions as string[] | undefined)?.[0];
+
 test("one process asks and exits, another answers, a third goes on: for an input, and for an approval", async () => {
   const runId = "three-processes";
   const [first] = await part(runId, "run");
   expect(first).toMatchObject({ at: "waiting", on: "input" });
-  expect(await part(runId, "answer")).toMatchObject([
-    { id: (first?.questions as string[])[0], asks: "input" },
-  ]);
+  expect(await part(runId, "answer")).toMatchObject([{ id: questionIn(first), asks: "input" }]);
 
   const [second, ...none] = await part(runId, "run");
   expect(second).toMatchObject({ at: "waiting", on: "approval" });
   expect(none).toEqual([]); // nothing was paid
-  expect(await part(runId, "answer")).toMatchObject([
-    { id: (second?.questions as string[])[0], asks: "approval" },
-  ]);
+  expect(await part(runId, "answer")).toMatchObject([{ id: questionIn(second), asks: "approval" }]);
 
   expect(await part(runId, "run")).toMatchObject([
     { at: "paid", cents: 400 },
