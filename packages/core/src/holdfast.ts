@@ -50,6 +50,7 @@ import {
   type RunSettings,
   type ToolSettings,
 } from "./settings.ts";
+import { forgetWindows } from "./store/budgets.ts";
 import type { Database } from "./store/database.ts";
 import { giveBack, noticeDead } from "./store/lease.ts";
 import { checkSchema, type Migration, migrate, type PackageMigrations } from "./store/migrate.ts";
@@ -467,7 +468,8 @@ export class Holdfast {
 
   /**
    * Forgets runs that ended so long ago (`30d`, `12h`; a number is milliseconds), in bounded batches: their entries and
-   * blobs go. Their heads stay, so that an id or a key that comes again does not repeat their effects. Gives back how many.
+   * blobs go. Their heads stay, so that an id or a key that comes again does not repeat their effects. Windows of shared
+   * budgets go that ended so long ago. Gives back how many runs.
    */
   async prune({
     olderThan,
@@ -483,7 +485,9 @@ export class Holdfast {
       bad === undefined,
       `must be among ${ENDED.join(", ")}: only a run that has ended is pruned`,
     );
-    return await pruneRuns((await this.opened()).db, seconds, status);
+    const { db } = await this.opened();
+    await forgetWindows(db, seconds);
+    return await pruneRuns(db, seconds, status);
   }
 
   /** The entries of a run, in order: all, or those behind `after`, at most `limit`. Throws RUN_NOT_FOUND. */

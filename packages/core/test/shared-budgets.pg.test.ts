@@ -4,7 +4,7 @@ import { type Holdfast, HoldfastError, type HoldfastOptions, type SharedBudget, 
 import { outcomeOf, tool } from "./agent.ts";
 import { counter, forever, useHoldfast } from "./opened.ts";
 import { ask, expectRowsToBeTheFold, prices } from "./spending.ts";
-import { newId } from "./store.ts";
+import { eventually, newId } from "./store.ts";
 
 const { open, sql, stall } = useHoldfast();
 
@@ -295,4 +295,61 @@ test("a run that waits for a shared budget is woken when its window ends", async
   ]);
   await sql("update holdfast.runs set run_at = now() where run_id = $1", [id]);
   expect(await work()).toBe(90);
+});
+
+test("a fork that is ended from outside gives back nothing of what it was copied with", async () => {
+  const { tag, budgets } = aTenant(5000);
+  const hf = await open({ prices, budgets });
+  const id = newId();
+  const underWay = Promise.withResolvers<void>();
+  asks(hf, tag, id, () => ask("a", { max: 50 }, leaving(underWay.resolve))).catch(() => {});
+  await underWay.promise;
+  const intent = (await hf.entries(id)).find(({ kind }) => kind === "intent");
+  const fork = await hf.fork(id, { at: intent?.seq ?? 0 });
+  expect((await hf.runs.get(fork.id)).budget).toMatchObject({ spent: 0, held: 0 });
+  // As if it held something of its own.
+  await sql(
+    "update holdfast.runs set holds = 1, status = 'cancelled', waiting_on = null, finished_at = now() where run_id = $1",
+    [fork.id],
+  );
+  expect(await rowOf(tag)).toMatchObject({ spent: 0, held: 500 });
+});
+
+test("windows that ended long ago are forgotten with the runs, unless something is held in them", async () => {
+  const { tag, budgets } = aTenant(5000);
+  const hf = await open({ prices, budgets });
+  const underWay = Promise.withResolvers<void>();
+  asks(hf, tag, newId(), () => ask("a", { max: 50 }, leaving(underWay.resolve))).catch(() => {});
+  await underWay.promise;
+  const old = "update holdfast.budgets set until = now() - interval '2 days' where scope = $1";
+  await sql(old, [`tag:${tag}`]);
+  const over = aTenant(5000);
+  const other = await open({ prices, budgets: over.budgets });
+  await asks(other, over.tag);
+  await sql(old, [`tag:${over.tag}`]);
+  await hf.prune({ olderThan: "1d" });
+  expect((await rowOf(tag)).held).toBe(500);
+  expect((await rowOf(over.tag)).budget).toBe("");
+});
+
+test("a run of the fleet that parks for its budget is picked up again when it is raised", async () => {
+  const hf = await open({ prices, budget: { perRun: 1000, onLow: "park" } });
+  const agent = hf.agent("spender", async () => {
+    await ask("a", { max: 60, uses: 60 });
+    return await ask("b", { max: 60, uses: 10 });
+  });
+  const run = await hf.start(agent, undefined);
+  await hf.worker().start();
+  await eventually(async () => (await run.status()) === "waiting");
+  expect(await hf.runs.get(run.id)).toMatchObject({ waitingOn: "budget", budget: { cap: 1000, spent: 600 } });
+  await hf.raiseBudget(run.id, { to: 2000, by: "ana" });
+  expect(await run.result()).toBe(60);
+});
+
+test("a run of the fleet has the budget that it was started with", async () => {
+  const hf = await open({ prices });
+  const agent = hf.agent("poor", () => ask("a", { max: 60 }));
+  const run = await hf.start(agent, undefined, { budget: 300 });
+  await hf.worker().start();
+  expect(await run.result()).toBe(30);
 });

@@ -140,7 +140,9 @@ function openCalls(entries: readonly LedgerEntry[]): string[] {
   const open = new Map<string, string>();
   for (const entry of entries) {
     if (entry.kind === "intent") open.set(entry.step, entry.name);
-    else if ("step" in entry && entry.kind !== "note" && entry.step !== undefined) open.delete(entry.step);
+    else if (entry.kind === "note") {
+      if (entry.note === "settled") open.delete(entry.step);
+    } else if ("step" in entry && entry.step !== undefined) open.delete(entry.step);
   }
   return [...open.values()];
 }

@@ -1,5 +1,5 @@
 import type { Entry } from "./entry.ts";
-import { type Run, replay, type Step } from "./replay.ts";
+import { isPlain, type Run, replay, type Step } from "./replay.ts";
 
 /** Why a run cannot be forked there; `near` are the entries before and behind it where it can. */
 export interface Unforkable {
@@ -25,7 +25,7 @@ function openAt(entries: readonly Entry[]): Map<number, string | undefined> {
   const open = new Set<string>();
   const at = new Map<number, string | undefined>();
   for (const entry of entries) {
-    if (entry.kind === "intent") open.add(entry.step);
+    if (entry.kind === "intent" && !isPlain(entry)) open.add(entry.step);
     if (entry.kind === "observation" || entry.kind === "resolution") open.delete(entry.step);
     at.set(entry.seq, [...open][0]);
   }

@@ -66,6 +66,16 @@ export async function lookAtBudgets(db: Queryable, budgets: readonly string[]): 
   });
 }
 
+const FORGET = /* sql */ `
+delete from holdfast.budgets
+ where until < now() - make_interval(secs => $1)
+   and held_calls = 0`;
+
+/** Deletes windows that ended so long ago, and that nothing is held in any more. */
+export async function forgetWindows(db: Queryable, olderThanSeconds: number): Promise<void> {
+  await db.query(FORGET, [olderThanSeconds]);
+}
+
 /** What appends change in shared budgets, as columns for `unnest`. */
 export function changeColumns(changes: readonly (Change & { readonly run: string })[]): unknown[] {
   return [

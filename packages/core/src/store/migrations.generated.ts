@@ -444,4 +444,53 @@ create trigger runs_end_settled
   execute function holdfast.settle_ended();
 `,
   },
+  {
+    version: 8,
+    name: "forks-hold-nothing",
+    checksum: "cacba8e2c1803405ea1cd9a7625ea3a9fae06c0607006a0b67c3cb8247dc5467",
+    sql: `-- What a fork was copied with, it does not hold: the run that it was copied from
+-- does. So a fork that is ended from outside settles only what stands behind it.
+
+create or replace function holdfast.settle_ended() returns trigger
+  language plpgsql as $$
+begin
+  with open as (
+    select i.body::json as body, case when i.body::json ->> 'hold' is null then 0 else 1 end as calls
+      from holdfast.entries i
+     where i.run  = new.run
+       and i.kind = 'intent'
+       and i.seq  > coalesce(new.fork_seq, 0)
+       and i.body::json -> 'budgets' is not null
+       and not exists (
+             select from holdfast.entries e
+              where e.run = i.run
+                and e.seq > i.seq
+                and (   e.step = i.step and (   e.kind in ('intent', 'observation', 'resolution')
+                                             or e.kind = 'note' and e.body::json ->> 'note' = 'settled')
+                     or e.kind = 'outcome' and e.seq < new.seq))
+  ), held as (
+    select budget,
+           sum((body ->> 'hold')::bigint)                  as micros,
+           sum(coalesce((body ->> 'tokens')::bigint, 0))   as tokens,
+           sum(calls)                                      as calls
+      from open, json_array_elements_text(body -> 'budgets') as named (budget)
+     group by budget
+  ), locked as (
+    select budget from holdfast.budgets where budget in (select budget from held) order by budget for no key update
+  )
+  update holdfast.budgets b
+     set held_micros  = b.held_micros  - held.micros,
+         held_tokens  = b.held_tokens  - held.tokens,
+         held_calls   = b.held_calls   - held.calls,
+         spent_micros = b.spent_micros + held.micros,
+         spent_tokens = b.spent_tokens + held.tokens,
+         spent_calls  = b.spent_calls  + held.calls
+    from held
+   where b.budget = held.budget
+     and b.budget in (select budget from locked);
+  update holdfast.runs set holds = 0 where run = new.run;
+  return null;
+end $$;
+`,
+  },
 ];
