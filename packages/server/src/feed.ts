@@ -8,7 +8,7 @@ const LOOK_MS = 250;
 /** Entries that are read at once. */
 const PAGE = 500;
 
-interface Page {
+export interface Page {
   readonly told: readonly { readonly id: string; readonly entry: Told }[];
   readonly next: Cursor;
 }
@@ -43,13 +43,13 @@ export class Feed {
     return { seen: await takeSnapshot(await this.#tables()) };
   }
 
-  /** What was committed behind a place until now, a page at a time, each with the place behind it. */
-  async *since(from: Cursor): AsyncGenerator<{ entries: readonly Told[]; next: Cursor }> {
+  /** What was committed behind a place until now, a page at a time. An entry's id is the place behind it. */
+  async *since(from: Cursor): AsyncGenerator<Page> {
     const now = await takeSnapshot(await this.#tables());
     for (let cursor: Cursor | undefined = from; cursor; ) {
-      const { told, next }: Page = await this.#read(cursor, now);
-      yield { entries: told.map(({ entry }) => entry), next };
-      cursor = next.upto ? next : undefined;
+      const page: Page = await this.#read(cursor, now);
+      yield page;
+      cursor = page.next.upto ? page.next : undefined;
     }
   }
 

@@ -8,6 +8,11 @@ export { type Key, keyFrom, newKey, type Scope, SCOPES } from "./keys.ts";
 export { createKey, listKeys, revokeKey } from "./store/keys.ts";
 export { serverTables } from "./tables.ts";
 
+// Telling others what is committed
+export type { Following } from "./follow/follower.ts";
+export { startTraces, type TraceOptions } from "./follow/traces.ts";
+export { signatureOf, startWebhook, type WebhookOptions } from "./follow/webhook.ts";
+
 // Asking it
 export { type Client, createClient } from "./client.ts";
 

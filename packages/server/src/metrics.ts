@@ -79,8 +79,8 @@ export class Metrics {
 
   async #count(): Promise<void> {
     this.#told ??= await this.#feed.here();
-    for await (const { entries, next } of this.#feed.since(this.#told)) {
-      for (const entry of entries) this.#add(entry);
+    for await (const { told, next } of this.#feed.since(this.#told)) {
+      for (const { entry } of told) this.#add(entry);
       this.#told = next;
     }
   }

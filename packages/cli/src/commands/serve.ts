@@ -1,5 +1,13 @@
 import { openHoldfast } from "@holdfast/core";
-import { type Key, keyFrom, SCOPES, serve } from "@holdfast/server";
+import {
+  type Following,
+  type Key,
+  keyFrom,
+  SCOPES,
+  serve,
+  startTraces,
+  startWebhook,
+} from "@holdfast/server";
 import type { Command } from "commander";
 import { pino } from "pino";
 import { type Common, wholeNumber } from "../connected.ts";
@@ -11,6 +19,8 @@ interface Options extends Common {
   readonly host: string;
   readonly dev?: true;
   readonly redact?: readonly string[];
+  readonly otlp?: string;
+  readonly webhook?: string;
 }
 
 export function addServe(holdfast: Command, terminal: Terminal): void {
@@ -23,14 +33,31 @@ export function addServe(holdfast: Command, terminal: Terminal): void {
     .option("--host <address>", "0.0.0.0 for all of them", "127.0.0.1")
     .option("--dev", "on your own machine: no key is needed")
     .option("--redact <path...>", "what no response shows: input.card.number")
+    .option("--otlp <url>", "send traces to this collector: http://collector:4318/v1/traces")
+    .option("--webhook <url>", "post questions, doubts and ends here; HOLDFAST_WEBHOOK_SECRET signs them")
     .action(async (_: unknown, command: Command) => {
-      const { database, port, host, dev = false, redact = [] } = command.optsWithGlobals<Options>();
+      const {
+        database,
+        port,
+        host,
+        dev = false,
+        redact = [],
+        otlp,
+        webhook,
+      } = command.optsWithGlobals<Options>();
       const hf = await openHoldfast({ ...(database === undefined ? {} : { database }), migrate: dev });
       try {
         const log = pino({ level: terminal.env.HOLDFAST_LOG ?? "info" });
         const server = await serve(hf, { keys: keysIn(terminal), port, hostname: host, dev, redact, log });
+        const following: Following[] = [];
+        if (otlp !== undefined) following.push(await startTraces(hf, { url: otlp }));
+        if (webhook !== undefined) {
+          const secret = terminal.env.HOLDFAST_WEBHOOK_SECRET ?? "";
+          following.push(await startWebhook(hf, { name: webhook, url: webhook, secret }));
+        }
         terminal.err(`Holdfast serves at ${server.url}\n`);
         await stopped(terminal.stop);
+        await Promise.all(following.map((each) => each.stop()));
         await server.close();
       } finally {
         await hf.close();

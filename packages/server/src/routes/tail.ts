@@ -5,7 +5,7 @@ import { eventStream } from "../event-stream.ts";
 import type { Feed } from "../feed.ts";
 import { count, needs, ofRun, problems, router, text } from "../router.ts";
 import type { Shown } from "../shown.ts";
-import type { Told } from "../store/feed.ts";
+import { toldAs } from "../told.ts";
 import type { Watch } from "../watch.ts";
 
 const seq = count(0, 2 ** 31 - 1);
@@ -76,17 +76,3 @@ export const tailRoutes = (watch: Watch, feed: Feed, shown: Shown) =>
           if (agent === undefined || entry.agent === agent) yield { id, data: toldAs(entry) };
       });
     });
-
-/** An entry with its stamp and its small fields. */
-function toldAs({ place, runId, epoch, at, kind, step, body }: Told) {
-  const fields: object = JSON.parse(body);
-  return {
-    runId,
-    seq: place.seq,
-    epoch,
-    at: at.toISOString(),
-    kind,
-    ...(step === null ? {} : { step }),
-    ...fields,
-  };
-}

@@ -45,4 +45,22 @@ create function holdfast.whole_xid(short xid, later pg_snapshot) returns xid8
 $$;
 `,
   },
+  {
+    version: 2,
+    name: "followers",
+    checksum: "ed17ebd3bec09c4bece165458cdcf7f6aec578eadde800744e3f53e4a73d1b53",
+    sql: `-- Whoever is told what is committed, somewhere else: a webhook, a collector of traces.
+--
+-- Each has its place in the feed here, and what it could not be told yet stays
+-- ahead of that place. One server at a time tells it: the one that has the row.
+
+create table holdfast.followers (
+  name     text        primary key,
+  place    text        not null,                -- a cursor, as an event of /v1/tail has it
+  failures int         not null default 0,      -- since it was last reached
+  next_at  timestamptz not null default now(),  -- not before this
+  error    text
+);
+`,
+  },
 ];

@@ -1,0 +1,104 @@
+import { type Holdfast, HoldfastError } from "@holdfast/core";
+import { getBefore } from "../store/before.ts";
+import type { Told } from "../store/feed.ts";
+import { version } from "../version.ts";
+import { type Following, follow } from "./follower.ts";
+import { type Span, spanOf } from "./spans.ts";
+
+export interface TraceOptions {
+  /** Of a collector that takes OTLP over HTTP: `http://collector:4318/v1/traces`. */
+  readonly url: string;
+  /** Sent with each request: a key, where the collector asks for one. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Default `holdfast`. */
+  readonly serviceName?: string;
+}
+
+const ANSWER_MS = 10_000;
+
+/**
+ * Sends spans of what is committed to a collector, as OTLP/HTTP with JSON: runs, and in each its model calls, tool calls and
+ * steps. Each span at least once, under the same id. Throws INVALID_ARGUMENT.
+ */
+export async function startTraces(
+  hf: Holdfast,
+  { url, headers = {}, serviceName = "holdfast" }: TraceOptions,
+): Promise<Following> {
+  if (!/^https?:/.test(URL.parse(url)?.protocol ?? ""))
+    throw new HoldfastError("INVALID_ARGUMENT", {
+      argument: "url",
+      why: "must be an address of http or https",
+    });
+  return await follow(hf, `traces:${url}`, async (entries) => {
+    const spans = await spansOf(hf, entries);
+    if (spans.length === 0) return { told: entries.length };
+    try {
+      const { status } = await fetch(url, {
+        method: "POST",
+        headers: { "content-type": "application/json", ...headers },
+        body: JSON.stringify(otlpOf(spans, serviceName)),
+        signal: AbortSignal.timeout(ANSWER_MS),
+      });
+      if (status >= 200 && status < 300) return { told: entries.length };
+      // What a collector will never take is not sent again for ever: everything behind it would wait.
+      return status === 400 || status === 413
+        ? { told: entries.length }
+        : { told: 0, error: `answered with ${status}` };
+    } catch (error) {
+      return { told: 0, error };
+    }
+  });
+}
+
+async function spansOf(hf: Holdfast, entries: readonly Told[]): Promise<Span[]> {
+  const { db } = await hf.opened();
+  const spans: Span[] = [];
+  for (const entry of entries) {
+    if (entry.kind !== "observation" && entry.kind !== "takeover" && entry.kind !== "outcome") continue;
+    const needsBefore = entry.kind !== "observation";
+    const before = needsBefore ? await getBefore(db, entry.place) : { startedAt: entry.at, calls: 0 };
+    const span = spanOf(entry, before);
+    if (span) spans.push(span);
+  }
+  return spans;
+}
+
+/** https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto, as JSON. */
+const otlpOf = (spans: readonly Span[], serviceName: string) => ({
+  resourceSpans: [
+    {
+      resource: { attributes: attributesOf({ "service.name": serviceName }) },
+      scopeSpans: [
+        {
+          scope: { name: "@holdfast/server", version },
+          spans: spans.map(({ start, end, attributes, failed, ...span }) => ({
+            ...span,
+            startTimeUnixNano: nanos(start),
+            endTimeUnixNano: nanos(end),
+            attributes: attributesOf(attributes),
+            status: failed ? { code: 2 } : {},
+          })),
+        },
+      ],
+    },
+  ],
+});
+
+type Value =
+  | { stringValue: string }
+  | { boolValue: boolean }
+  | { intValue: string }
+  | { doubleValue: number };
+
+const attributesOf = (attributes: Span["attributes"]): { key: string; value: Value }[] =>
+  Object.entries(attributes).flatMap(([key, value]) =>
+    value === undefined ? [] : [{ key, value: valueOf(value) }],
+  );
+
+function valueOf(value: string | number | boolean): Value {
+  if (typeof value === "string") return { stringValue: value };
+  if (typeof value === "boolean") return { boolValue: value };
+  return Number.isInteger(value) ? { intValue: String(value) } : { doubleValue: value };
+}
+
+const nanos = (at: Date) => String(BigInt(at.getTime()) * 1_000_000n);
