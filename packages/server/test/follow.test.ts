@@ -15,6 +15,7 @@ afterEach(async () => {
 
 /** Somebody who is told things over HTTP, and answers with the statuses that were arranged, then with 200. */
 async function listener(...statuses: number[]) {
+  // biome-ignore lint/suspicious/noExplicitAny: what JSON says is what the test expects of it
   const heard: { headers: Record<string, unknown>; text: string; body: any }[] = [];
   let tell = () => {};
   const http = createServer((request, response) => {

@@ -92,10 +92,10 @@ type Value =
 
 const attributesOf = (attributes: Span["attributes"]): { key: string; value: Value }[] =>
   Object.entries(attributes).flatMap(([key, value]) =>
-    value === undefined ? [] : [{ key, value: valueOf(value) }],
+    value === undefined ? [] : [{ key, value: anyValue(value) }],
   );
 
-function valueOf(value: string | number | boolean): Value {
+function anyValue(value: string | number | boolean): Value {
   if (typeof value === "string") return { stringValue: value };
   if (typeof value === "boolean") return { boolValue: value };
   return Number.isInteger(value) ? { intValue: String(value) } : { doubleValue: value };
