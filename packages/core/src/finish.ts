@@ -30,6 +30,8 @@ export async function finish<T>(
   let value: T;
   let kept: boolean;
   try {
+    // It was told so before it came here: nothing of its work begins.
+    if (session.cancelling !== undefined) await session.stopped;
     value = (await Promise.race([work(), session.stopped])) as T;
     await session.settled();
     await session.finishOpen();

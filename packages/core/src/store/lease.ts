@@ -110,15 +110,17 @@ export async function confirmLease(db: Queryable, { run, runId, epoch }: Lease):
 }
 
 // A run parks only where nothing was written behind its owner's back (`seq = $4`): had what it waits for been settled
-// meanwhile, nobody would wake it.
+// meanwhile, nobody would wake it. One that was cancelled, and whose owner leaves before it has done so, waits for nothing
+// any more: whoever gets it next finds the command in its ledger, and ends it.
 const PARK = /* sql */ `
 with head as (
   update holdfast.runs
      set seq          = seq + 1,
          appends      = appends + 1,
          append_seq   = seq + 1,
-         status       = case when $6::text is null then 'queued' else 'waiting' end,
-         waiting_on   = $6,
+         status       = case when $6::text is null or command = 'cancel' and not inline then 'queued' else 'waiting' end,
+         waiting_on   = case when command is distinct from 'cancel' then $6 when inline then 'caller' end,
+         command      = nullif(command, 'cancel'),
          run_at       = coalesce(now() + make_interval(secs => $7::float8 / 1000), 'infinity'),
          queued_after = $8,
          retries      = retries + case when $8 = 'retry' then 1 else 0 end,
@@ -314,6 +316,7 @@ update holdfast.runs
        waiting_on   = case when inline then 'caller' end,
        run_at       = 'infinity',
        queued_after = 'handover',
+       command      = nullif(command, 'cancel'),
        leased_by    = null
  where leased_by = $1
    and run || '/' || epoch = any ($2)`;

@@ -154,6 +154,31 @@ test("a command is refused where it means nothing", async () => {
   }
 });
 
+test("a run that was cancelled, and that its worker gave back before it had done so, is cancelled by the next", async () => {
+  const [one, other] = [await open(), await open()];
+  const { calls, does } = counter();
+  const underWay = Promise.withResolvers<void>();
+  const agent = one.agent("left", async () => {
+    underWay.resolve();
+    await forever();
+  });
+  const run = await one.start(agent, undefined);
+  const worker = one.worker();
+  await worker.start();
+  await underWay.promise;
+  await sql(
+    `with head as (update holdfast.runs set command = 'cancel', seq = seq + 1 where run_id = $1 returning run, seq, epoch)
+     insert into holdfast.entries (run, seq, epoch, at, kind, body)
+     select run, seq, epoch, now(), 'command', '{"command":"cancel","by":"ana"}' from head`,
+    [run.id],
+  );
+  await worker.stop({ graceSeconds: 0 });
+  other.agent("left", does("work"));
+  await other.worker().start();
+  expect(await outcomeOf(run.result())).toBe("CANCELLED");
+  expect(calls).toEqual([]);
+});
+
 test("the run of an owner who died after it was cancelled is cancelled by whoever notices", async () => {
   const [holdfast, other] = [await open(), await open()];
   const underWay = Promise.withResolvers<void>();
