@@ -5,6 +5,7 @@ import type { Generated, LanguageModel, ModelRequest, Streamed } from "./languag
 import { MARK, originalOf } from "./mark.ts";
 import { proxyOf } from "./model-proxy.ts";
 import { effectOf, hostedIn, refuseUnheldTools, thinkingTokens, withoutOwnOptions } from "./request-tools.ts";
+import { IS_SET, withSet } from "./set.ts";
 import { unlessStopped } from "./stop.ts";
 import { record, replay } from "./stream.ts";
 import type { Recording } from "./tape.ts";
@@ -16,13 +17,15 @@ export function holdModel(model: LanguageModel, hold: Hold): LanguageModel {
     if (method === "doGenerate") {
       return async (request: ModelRequest) => {
         refuseUnheldTools(hold, request);
-        return generate(hold, original, request, (live) => original.doGenerate(outgoing(request, live)));
+        const { by, asked } = withSet(hold, original, request);
+        return generate(hold, by, asked, (live) => by.doGenerate(outgoing(asked, live)));
       };
     }
     if (method === "doStream") {
       return async (request: ModelRequest) => {
         refuseUnheldTools(hold, request);
-        return stream(hold, original, request, (live) => original.doStream(outgoing(request, live)));
+        const { by, asked } = withSet(hold, original, request);
+        return stream(hold, by, asked, (live) => by.doStream(outgoing(asked, live)));
       };
     }
     return undefined;
@@ -38,6 +41,7 @@ export function generate(
 ): Promise<Generated> {
   const call: Call<Generated> = {
     ...asked("generate", hold, model, request),
+    heedsSet: IS_SET in request,
     emits: (answer) => emittedBy(answer.content, hold),
     usage: (answer) => usageOf(answer, model.provider),
   };
@@ -54,6 +58,7 @@ export function stream(
 ): Promise<Streamed> {
   const call: Call<Recording> = {
     ...asked("stream", hold, model, request),
+    heedsSet: IS_SET in request,
     emits: (recording) => emittedBy(recording.parts, hold),
     usage: (recording) => usageOf(recording.parts.at(-1), model.provider),
   };

@@ -28,7 +28,7 @@ export { type Departure, departureText, type Trace } from "./trace/trace.ts";
 export { type RunDiff, type RunTotals, runDiffText, type StepDiff } from "./run-diff.ts";
 export type { ExportOptions } from "./export/export-run.ts";
 export type { ForkOptions, ForkSet } from "./fork-run.ts";
-export type { Replayed, ReplayOptions } from "./replay-run.ts";
+export type { Replayed, ReplayOptions, ReplaySet } from "./replay-run.ts";
 export type { Stub } from "./stand-in.ts";
 export type { Difference } from "./diff/difference.ts";
 export type { ErrorClass, Retry } from "./retry.ts";
@@ -72,7 +72,7 @@ export type { RunStatus, WaitingOn } from "./run/status.ts";
 export { current } from "./inside.ts";
 export { expectSteps } from "./empty-run.ts";
 export { outsideRun } from "./outside-run.ts";
-export type { OwnedRun, Port } from "./port.ts";
+export type { OwnedRun, Port, Substitution } from "./port.ts";
 export type { Migration, PackageMigrations } from "./store/migrate.ts";
 export type { Begun, Call, Checked, EmittedCall, Governed, Live, OwnRuling, Recorded } from "./step/call.ts";
 

@@ -7,11 +7,21 @@ export interface OwnedRun {
   readonly epoch: number;
 }
 
+/** What a replay has models asked otherwise. */
+export interface Substitution {
+  /** The model that is asked, as the framework knows models. */
+  readonly model?: unknown;
+  /** The system prompt. */
+  readonly prompt?: string;
+}
+
 /** All that an adapter sees of Holdfast: the run it is in, at the lane it is in. */
 export interface Port {
   readonly runId: string;
   /** The run's own signal: aborted when the run is parked, cancelled, fenced, or its worker stops. */
   readonly signal: AbortSignal;
+  /** In a replay that asks models otherwise: put it into each request before it is announced, and say `heedsSet`. */
+  readonly set: Substitution | undefined;
   /** Runs `work` in a child lane: one per framework call, node or sub-agent. Same-name siblings are told apart. */
   lane<T>(name: string, work: () => T): T;
   /** Runs `work` in this very lane, for callbacks that lost their async context. */

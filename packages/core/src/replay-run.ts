@@ -3,6 +3,7 @@ import { HoldfastError } from "./errors.ts";
 import { type ForkSet, forkRun } from "./fork-run.ts";
 import { prefixOf } from "./ledger/fork.ts";
 import { replay } from "./ledger/replay.ts";
+import type { Substitution } from "./port.ts";
 import { type RecordedRun, readRecordedRun } from "./recorded-run.ts";
 import { diffRuns, type RunDiff } from "./run-diff.ts";
 import { outside } from "./scope.ts";
@@ -21,7 +22,7 @@ export interface ReplayOptions {
   readonly mode: "mock-tools" | "counterfactual";
   /** Up to this entry the record stands; behind it the mode decides. Default 1: the whole run is replayed. */
   readonly from?: number;
-  readonly set?: ForkSet;
+  readonly set?: ReplaySet;
   /** What answers for tools whose calls are not on record, by their names. */
   readonly stubs?: Readonly<Record<string, Stub>>;
   /** Tools that are really called, one by one: their effects happen. */
@@ -29,6 +30,9 @@ export interface ReplayOptions {
   /** The id of the replay's own run. Default: made up. */
   readonly id?: string;
 }
+
+/** What is to have been otherwise, in all calls of models that are made: of adapters that can put it into a request. */
+export interface ReplaySet extends ForkSet, Substitution {}
 
 /** What came of a replay. It has a run of its own, which says that it is one. */
 export interface Replayed<T = unknown> {
@@ -57,7 +61,7 @@ export async function replayRun<T>(
 ): Promise<Replayed<T>> {
   const { entries } = recorded;
   const record = replay(entries);
-  const { input, steps = {}, ...unknown } = set;
+  const { input, steps = {}, model, prompt, ...unknown } = set;
   const missing = Object.keys(steps).find((key) => !record.steps.has(key));
   if (missing !== undefined) {
     const why = `has a step that is not on record: ${missing}`;
@@ -72,8 +76,12 @@ export async function replayRun<T>(
   };
   const id = await forkRun(db, recorded, fork, { redactor: settings.redactor, replays: mode });
   const standIn = new StandIn(record, prefix, { runId: id, mode, steps, stubs, live });
+  const substitution =
+    model === undefined && prompt === undefined
+      ? undefined
+      : { ...(model === undefined ? {} : { model }), ...(prompt === undefined ? {} : { prompt }) };
   const readChild = (child: string) => readRecordedRun(db, child, "replay");
-  const session = new Session(id, { ...settings, standIn: { standIn, child: childOf(readChild, settings) } });
+  const session = new Session(id, { ...settings, standIn: { standIn, child: childOf(readChild, settings), set: substitution } });
   const mine = await readRecordedRun(db, id, "replay");
   const { input: started } = replay(mine.entries);
   const given = (started === undefined ? undefined : decode(started)) as never;

@@ -26,6 +26,8 @@ export interface StepDiff {
   /** How what came of it differs. */
   readonly outcome: readonly Difference[];
   readonly usage: { readonly a: Usage | undefined; readonly b: Usage | undefined };
+  /** In micro-dollars. */
+  readonly cost: { readonly a: number | undefined; readonly b: number | undefined };
   /** How long the call took, in milliseconds. */
   readonly ms: { readonly a: number | undefined; readonly b: number | undefined };
 }
@@ -37,6 +39,8 @@ export interface RunTotals {
   readonly calls: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** In micro-dollars. */
+  readonly cost: number;
   /** From its first entry to its last, in milliseconds. */
   readonly ms: number;
 }
@@ -84,6 +88,7 @@ async function stepDiff(inA: RecordedRun, inB: RecordedRun, { a, b }: Pair): Pro
     asked: drifted ? differencesIn(await askedIn(inA, a), await askedIn(inB, b)) : [],
     outcome,
     usage: { a: a && usageOf(a), b: b && usageOf(b) },
+    cost: { a: a && costOf(a), b: b && costOf(b) },
     ms: { a: a && msOf(a), b: b && msOf(b) },
   };
 }
@@ -126,6 +131,7 @@ const callOf = (step: Step): CallKind | undefined =>
       : undefined;
 
 const usageOf = (step: Step) => (step.at === "observed" ? step.observation.usage : undefined);
+const costOf = (step: Step) => (step.at === "observed" ? step.observation.cost : undefined);
 const msOf = (step: Step) => (step.at === "observed" ? step.observation.ms : undefined);
 
 function totalsOf({ runId, entries }: RecordedRun, { steps, outcome }: Run): RunTotals {
@@ -139,6 +145,7 @@ function totalsOf({ runId, entries }: RecordedRun, { steps, outcome }: Run): Run
     calls: steps.size,
     inputTokens: sum("inputTokens"),
     outputTokens: sum("outputTokens"),
+    cost: [...steps.values()].reduce((total, step) => total + (costOf(step) ?? 0), 0),
     ms: first && last ? last.at.getTime() - first.at.getTime() : 0,
   };
 }
@@ -161,6 +168,7 @@ export function runDiffText({ a, b, input, steps, end }: RunDiff): string {
     ...shown("end", end),
     `  ${both(({ status }) => status)} · calls ${both(({ calls }) => calls)}` +
       ` · tokens in ${both(({ inputTokens }) => inputTokens)}, out ${both(({ outputTokens }) => outputTokens)}` +
+      (a.cost + b.cost > 0 ? ` · ${both(({ cost }) => cost)} micro-dollars` : "") +
       ` · ${both(({ ms }) => ms)} ms`,
   ].join("\n");
 }

@@ -3,7 +3,7 @@ import type { Asking } from "./asking.ts";
 import type { Lane } from "./lane.ts";
 import type { Ended } from "./ledger/entry.ts";
 import type { Then } from "./policy/decision.ts";
-import type { OwnedRun, Port } from "./port.ts";
+import type { OwnedRun, Port, Substitution } from "./port.ts";
 import type { Begun, Call, Live } from "./step/call.ts";
 
 const scopes = scopeStorage();
@@ -27,6 +27,7 @@ export interface Execution {
   owned<T>(write: (lease: OwnedRun) => Promise<T | undefined>): Promise<T | undefined>;
   keep(promise: PromiseLike<unknown>): void;
   resample(lane: Lane): Promise<void>;
+  readonly set?: Substitution | undefined;
   /** Of a trace or another replay alone: what stands in for whatever would reach beyond the record. */
   readonly trace?: Beyond | undefined;
 }
@@ -65,6 +66,10 @@ export class Scope implements Port {
 
   get signal(): AbortSignal {
     return this.session.signal;
+  }
+
+  get set(): Substitution | undefined {
+    return this.session.set;
   }
 
   enter<T>(work: () => T): T {

@@ -156,6 +156,10 @@ export class Session implements Execution {
     return this.#controller.signal;
   }
 
+  get set(): Execution["set"] {
+    return this.#settings.standIn?.set;
+  }
+
   get trace(): Execution["trace"] {
     const { child } = this.#settings.standIn ?? {};
     const refuse = (command: string): never => {
@@ -603,6 +607,10 @@ export class Session implements Execution {
     if (!standIn) return false;
     const { key, digest, asked } = located;
     const { kind, name } = call;
+    if (kind === "model" && this.set && !call.heedsSet) {
+      const why = `cannot set a model or a prompt: the adapter of ${name} does not heed it; change the code instead`;
+      throw new HoldfastError("INVALID_ARGUMENT", { argument: "set", why });
+    }
     const done = Promise.withResolvers<void>();
     this.#open.set(key, done.promise);
     try {

@@ -4,6 +4,7 @@ import { fits } from "./glob.ts";
 import type { Effect } from "./ledger/entry.ts";
 import type { Then } from "./policy/decision.ts";
 import { type Policy, versionOf, whyNoPolicy } from "./policy/rule.ts";
+import type { Substitution } from "./port.ts";
 import type { Redactor } from "./redact.ts";
 import { type Retry, whyNoRetry } from "./retry.ts";
 import type { StandIn } from "./stand-in.ts";
@@ -48,6 +49,7 @@ export interface RunSettings {
   readonly standIn?: {
     readonly standIn: StandIn;
     readonly child: <T>(id: string, work: () => T | PromiseLike<T>) => Promise<T>;
+    readonly set?: Substitution | undefined;
   };
 }
 

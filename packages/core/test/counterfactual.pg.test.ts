@@ -283,3 +283,10 @@ describe("a replay's own run", () => {
     expect(prunes.value).toBe("COMMAND_NOT_ALLOWED");
   });
 });
+
+test("a prompt that is set is refused where the adapter does not heed it, and not left out", async () => {
+  const { id, holdfast } = await recorded();
+  const replaying = holdfast.replay(id, agent(), { mode: "counterfactual", set: { prompt: "Be exact." } });
+  await expect(replaying).rejects.toMatchObject({ code: "INVALID_ARGUMENT", message: /does not heed it/ });
+  expect(calls).toEqual([]);
+});

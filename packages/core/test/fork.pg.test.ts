@@ -312,3 +312,14 @@ describe("a fork of a fleet's run", () => {
     expect(await (await holdfast.fork(run.id)).status()).toBe("queued");
   });
 });
+
+test("what was spent before a fork counts against its budget only where that is asked for", async () => {
+  const holdfast = await open({ tools: { pay: { cost: () => 5_000 } } });
+  const id = newId();
+  await holdfast.run(id, () => tool("pay", { cents: 5 }, does("pay")), { budget: 1_000_000 });
+  const spentBy = async (run: { id: string }) => (await holdfast.runs.get(run.id)).budget.spent;
+  expect(await spentBy({ id })).toBe(5_000);
+  expect(await spentBy(await holdfast.fork(id))).toBe(0);
+  expect(await spentBy(await holdfast.fork(id, { countSpent: true }))).toBe(5_000);
+  expect((await holdfast.diff(id, id)).a.cost).toBe(5_000);
+});

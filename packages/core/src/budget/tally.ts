@@ -103,7 +103,7 @@ function costs(
 /** Folds one more entry into a tally. */
 export function tally(into: Tally, entry: Entry): void {
   if (entry.kind === "start") into.cap = entry.budget;
-  if (entry.kind === "note" && entry.note === "forked") startAnew(into);
+  if (entry.kind === "note" && entry.note === "forked" && !entry.countsSpent) startAnew(into);
   if (entry.kind === "command" && entry.command === "raiseBudget") into.cap = { ...into.cap, ...entry.to };
   for (const { ends, spent, isEstimated, begins } of movesOf(into.open, entry, entry.epoch)) {
     if (ends) into.open.delete(ends.step);
@@ -115,7 +115,7 @@ export function tally(into: Tally, entry: Entry): void {
   if (entry.kind === "note" && entry.note === "settled") countModel(into, entry);
 }
 
-/** What the run it was forked from has spent, a fork has not: it shares its cap, and holds nothing. */
+/** What the run it was forked from has spent, a fork has not, unless it says so: it shares its cap, and holds nothing. */
 function startAnew(into: Tally): void {
   into.spent = NOTHING;
   into.estimated = 0;

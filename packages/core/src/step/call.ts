@@ -65,6 +65,8 @@ export interface Call<T = unknown> extends Governed {
   /** How long it may take, in milliseconds. Overrides what is declared under `tools`. */
   readonly timeoutMs?: number | undefined;
   readonly retry?: Retry | undefined;
+  /** A model call: what `Port.set` says is in the request. Without it, a replay that sets something there stops here. */
+  readonly heedsSet?: boolean | undefined;
   /** The caller's own signal. A call that it aborts may or may not have happened: its error is no outcome. */
   readonly signal?: AbortSignal | undefined;
   /** The tool calls that a model's answer asks for. Called with every answer, live or recorded. */
