@@ -12,9 +12,13 @@ export function withSet(
 ): { readonly by: LanguageModel; readonly asked: ModelRequest } {
   if (!port.set) return { by: model, asked: request };
   const { model: by = model, prompt } = port.set;
-  if (!isModel(by)) throw new TypeError("set.model is no language model of the AI SDK: pass the model, not its name");
+  if (!isModel(by))
+    throw new TypeError("set.model is no language model of the AI SDK: pass the model, not its name");
   const asked = { ...request, [IS_SET]: true };
-  return { by, asked: prompt === undefined ? asked : { ...asked, prompt: withSystem(request.prompt, prompt) } };
+  return {
+    by,
+    asked: prompt === undefined ? asked : { ...asked, prompt: withSystem(request.prompt, prompt) },
+  };
 }
 
 const isModel = (model: unknown): model is LanguageModel =>

@@ -15,11 +15,15 @@ describe.each(versions)("$name: a replay", (version) => {
     const scripted = model(version, ...turns);
     let calls = 0;
     const tools = {
-      look_up: { inputSchema: z.object({ n: z.number() }), execute: async ({ n }: { n: number }) => ++calls && { n } },
+      look_up: {
+        inputSchema: z.object({ n: z.number() }),
+        execute: async ({ n }: { n: number }) => ++calls && { n },
+      },
     };
     const stopWhen = stepCount(ai, 9);
     const work = async (): Promise<string> =>
-      (await ai.generateText({ model: scripted.model, system: "Be kind.", prompt: "Go.", tools, stopWhen })).text;
+      (await ai.generateText({ model: scripted.model, system: "Be kind.", prompt: "Go.", tools, stopWhen }))
+        .text;
     const id = newRunId();
     await here().run(id, work);
     return { id, work, scripted, turns, calls: () => calls };
@@ -35,7 +39,11 @@ describe.each(versions)("$name: a replay", (version) => {
       { role: "system", content: "Be exact." },
       { role: "system", content: "Be exact." },
     ]);
-    expect(diff.steps.map(({ at, call }) => `${at} ${call}`)).toEqual(["drifted model", "same tool", "drifted model"]);
+    expect(diff.steps.map(({ at, call }) => `${at} ${call}`)).toEqual([
+      "drifted model",
+      "same tool",
+      "drifted model",
+    ]);
     expect(JSON.stringify(diff.steps[0]?.asked)).toContain("+ Be exact.");
   });
 
@@ -43,7 +51,12 @@ describe.each(versions)("$name: a replay", (version) => {
     const { id, work, scripted, turns, calls } = await recorded();
     const other = model(version, turns[0], { text: "found by another" });
     const { value } = await here().replay(id, work, { mode: "counterfactual", set: { model: other.model } });
-    expect([value, calls(), scripted.asked().length, other.asked().length]).toEqual(["found by another", 1, 2, 2]);
+    expect([value, calls(), scripted.asked().length, other.asked().length]).toEqual([
+      "found by another",
+      1,
+      2,
+      2,
+    ]);
   });
 
   test("that is given a model by its name says that it needs the model", async () => {

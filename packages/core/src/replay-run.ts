@@ -81,7 +81,10 @@ export async function replayRun<T>(
       ? undefined
       : { ...(model === undefined ? {} : { model }), ...(prompt === undefined ? {} : { prompt }) };
   const readChild = (child: string) => readRecordedRun(db, child, "replay");
-  const session = new Session(id, { ...settings, standIn: { standIn, child: childOf(readChild, settings), set: substitution } });
+  const session = new Session(id, {
+    ...settings,
+    standIn: { standIn, child: childOf(readChild, settings), set: substitution },
+  });
   const mine = await readRecordedRun(db, id, "replay");
   const { input: started } = replay(mine.entries);
   const given = (started === undefined ? undefined : decode(started)) as never;
