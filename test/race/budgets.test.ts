@@ -77,7 +77,7 @@ async function theFold(): Promise<Row> {
   };
 }
 
-test("what 16 processes spend and hold together never passes their cap, and is what their ledgers say, also where half of them are killed", async () => {
+test("what 16 processes with 6 runs each spend and hold together never passes their cap, and is what their ledgers say, also where half of them are killed", async () => {
   const first = Array.from({ length: PROCESSES }, (_, n) => start(n));
   // Every second process is killed in the middle of a call, and another one goes on with its runs.
   const all = await Promise.all(

@@ -1,7 +1,7 @@
 import { current, openHoldfast, usd } from "@holdfast/core";
 
 /*
- * One of many processes whose runs share one budget. Each run asks two models side by side and pays with a tool.
+ * One of many processes whose runs, all at once, share one budget. Each asks two models side by side and pays with a tool.
  * argv: database, the tag, the shared cap in micro-dollars, a number of its own, how many runs
  */
 const [database, tag, cap, mine, runs] = process.argv.slice(2) as [string, string, string, string, string];
@@ -37,15 +37,15 @@ const pay = () => current()?.step({ kind: "tool", name: "pay", input: {} }, () =
 
 say("ready");
 let refused = 0;
-for (let i = 0; i < Number(runs); i++) {
-  const work = async () => {
-    await Promise.all([ask("a"), ask("b")]);
-    await pay();
-    await ask("c");
-  };
-  // A run that was taken over meanwhile, or that is too dear, is not this process' any more.
-  await hf.run(`spender-${mine}-${i}`, work, { tags: [tag], onLeased: "wait" }).catch(() => refused++);
-}
+const work = async () => {
+  await Promise.all([ask("a"), ask("b")]);
+  await pay();
+  await ask("c");
+};
+// A run that was taken over meanwhile, or that is too dear, is not this process' any more.
+const spend = (i: number) =>
+  hf.run(`spender-${mine}-${i}`, work, { tags: [tag], onLeased: "wait" }).catch(() => refused++);
+await Promise.all(Array.from({ length: Number(runs) }, (_, i) => spend(i)));
 say("done", { refused });
 await hf.close();
 process.exit(0);
