@@ -28,7 +28,10 @@ export class Results {
       this.#looking ??= this.#look(db).finally(() => {
         this.#looking = undefined;
       });
-      this.#looking.catch(reject);
+      this.#looking.catch((error: unknown) => {
+        this.#waiting.delete(runId);
+        reject(error);
+      });
       this.#wake();
     });
   }

@@ -34,7 +34,7 @@ const COMMAND = /* sql */ `
 with head as (
   update holdfast.runs
      set seq          = seq + case when $6::text is null then 1 else 2 end,
-         epoch        = case when status = 'running' then epoch else epoch + 1 end,
+         epoch        = case when status = 'running' or epoch = 0 then epoch else epoch + 1 end,
          appends      = case when status = 'running' then appends else 0 end,
          command      = $7,
          status       = case when $6::text is not null then $6::text

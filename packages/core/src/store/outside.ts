@@ -7,15 +7,16 @@ import { type Lease, rowOf } from "./ledger.ts";
 // Somebody who holds no lease writes: a person's resolution. It goes in only if the head stands where its writer saw it
 // (`seq = $2`): whatever the writer decided by is then still so. It does not touch the owner's count of appends. A run
 // that is parked is woken in the same stroke, and its epoch goes up: a call that the last owner left behind can no more
-// say what came of it once somebody else has.
+// say what came of it once somebody else has. A run that has not begun (epoch 0) waits for its time, or for other runs to
+// end: it has no call that could be spoken for, and is not woken.
 const WRITE = /* sql */ `
 with head as (
   update holdfast.runs
      set seq        = seq + 1,
-         epoch      = case when status = 'running' then epoch else epoch + 1 end,
+         epoch      = case when status = 'running' or epoch = 0 then epoch else epoch + 1 end,
          appends    = case when status = 'running' then appends else 0 end,
-         status     = case when status = 'waiting' and not inline then 'queued' else status end,
-         waiting_on = case when status = 'waiting' and inline then 'caller' end
+         status     = case when status = 'waiting' and not inline and epoch > 0 then 'queued' else status end,
+         waiting_on = case when epoch = 0 then waiting_on when status = 'waiting' and inline then 'caller' end
    where run = $1
      and seq = $2
      and status in ('queued', 'running', 'waiting', 'failed')

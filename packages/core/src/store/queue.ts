@@ -192,8 +192,8 @@ export async function claim(
 ): Promise<Claimed[]> {
   // A line for the runs that are pinned to the version, and one for those that are pinned to none.
   const pins = lines.flatMap((line) => {
-    const both = line.isNewest ? ["", line.version ?? ""] : [line.version ?? ""];
-    return [...new Set(both)].filter((pin) => pin !== "" || line.isNewest).map((pin) => ({ ...line, pin }));
+    const both = new Set(["", line.version ?? ""]);
+    return [...both].filter((pin) => pin !== "" || line.isNewest).map((pin) => ({ ...line, pin }));
   });
   if (pins.length === 0) return [];
   const { rows } = await db.query<Omit<Lease, never> & Omit<Claimed, "lease">>(CLAIM, [

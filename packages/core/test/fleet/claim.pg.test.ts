@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
 import { compareVersions } from "../../src/fleet/agent.ts";
 import { append } from "../../src/store/ledger.ts";
-import { claim, type Line, queue, wakeDue } from "../../src/store/queue.ts";
+import { writeOutside } from "../../src/store/outside.ts";
+import { claim, type Line, type Queued, queue, wakeDue } from "../../src/store/queue.ts";
 import { observed } from "../../src/testing/given.ts";
-import { aWorker, expire, newId, useStore } from "../store.ts";
+import { aWorker, eventually, expire, newId, useStore } from "../store.ts";
 
 const store = useStore();
 
@@ -21,20 +22,22 @@ interface Wanted {
   readonly runAt?: Date;
 }
 
-const queued = async (agent: string, { priority = 0, pinnedTo = "", runAt }: Wanted = {}) => {
-  const runId = newId();
-  await queue(store.db, {
-    runId,
-    start: { kind: "start", agent, inline: false },
-    inputDigest: "d",
-    pinnedTo,
-    priority,
-    runAt,
-    waits: false,
-    mostCrashes: 5,
-    queueLimit: undefined,
-  });
-  return runId;
+const aQueued = (agent: string, { priority = 0, pinnedTo = "", runAt }: Wanted = {}): Queued => ({
+  runId: newId(),
+  start: { kind: "start", agent, inline: false },
+  inputDigest: "d",
+  pinnedTo,
+  priority,
+  runAt,
+  waits: false,
+  mostCrashes: 5,
+  queueLimit: undefined,
+});
+
+const queued = async (agent: string, wanted?: Wanted) => {
+  const made = aQueued(agent, wanted);
+  await queue(store.db, made);
+  return made.runId;
 };
 
 /** An agent of a name that no other test has. */
@@ -103,6 +106,66 @@ test("a cap on the fleet holds over all agents, however many claim at once", asy
   expect(claims.flat()).toHaveLength(4);
 });
 
+test("a cap counts runs that are pinned and runs that are not together", async () => {
+  const agent = newAgent();
+  for (let i = 0; i < 4; i++) await Promise.all([queued(agent), queued(agent, { pinnedTo: "7" })]);
+  expect(await claimed([line(agent, { version: "7", cap: 3 })], 10)).toHaveLength(3);
+});
+
+/** Resolves once the promise has settled, or some session waits for an advisory lock. */
+const settledOrLocked = async (promise: Promise<unknown>) => {
+  let settled = false;
+  promise.finally(() => (settled = true)).catch(() => {});
+  const waiting =
+    "select from pg_stat_activity where wait_event = 'advisory' and datname = current_database()";
+  await eventually(async () => settled || (await store.sql(waiting)).length > 0);
+};
+
+test("who asks for a place under a cap waits for who asked before, and counts what that took", async () => {
+  const agent = newAgent();
+  const [first] = [await queued(agent), await queued(agent)];
+  const { number } = await aWorker(store);
+  const session = await store.session();
+  await session.query("begin");
+  const { rows } = await session.query("select holdfast.room($1, 1) as room", [agent]);
+  expect(rows).toEqual([{ room: 1 }]);
+  await session.query("update holdfast.runs set status = 'running', leased_by = $2 where run_id = $1", [
+    first,
+    number,
+  ]);
+  const claiming = claimed([line(agent, { cap: 1 })], 5);
+  await settledOrLocked(claiming);
+  await session.query("commit");
+  expect(await claiming).toEqual([]);
+});
+
+test("who asks for room in the queue waits for who asked before, and counts what that queued", async () => {
+  const agent = newAgent();
+  const [{ n } = { n: 0 }] = await store.sql<{ n: number }>(
+    "select count(*)::int as n from holdfast.runs where status = 'queued' and command is null",
+  );
+  const session = await store.session();
+  await session.query("begin");
+  const { rows } = await session.query("select holdfast.queue_has_room($1) as has", [n + 1]);
+  expect(rows).toEqual([{ has: true }]);
+  await session.query(
+    "insert into holdfast.runs (run_id, agent, inline, status, seq, append_seq) values ($1, $2, false, 'queued', 1, 1)",
+    [newId(), agent],
+  );
+  const queueing = queue(store.db, { ...aQueued(agent), queueLimit: n + 1 });
+  await settledOrLocked(queueing);
+  await session.query("commit");
+  expect(await queueing).toBeUndefined();
+});
+
+test("a run that has not begun is not woken by what somebody says of it", async () => {
+  const agent = newAgent();
+  const run = await queue(store.db, { ...aQueued(agent), waits: true });
+  const fact = { kind: "command", command: "raiseBudget", by: "ana", to: { micros: 1 } } as const;
+  expect(await writeOutside(store.db, { run: run ?? "" }, 1, fact)).toBe(true);
+  expect(await claimed([line(agent)], 5)).toEqual([]);
+});
+
 test("a worker with an older version leaves a run to the newest, unless it is pinned to the old one", async () => {
   const agent = newAgent();
   const [free, pinned] = [await queued(agent), await queued(agent, { pinnedTo: "6" })];
@@ -168,6 +231,6 @@ test("what a run says while it is worked on touches no index of the heads", asyn
   }
   const after = await hot();
   expect(after.all - before.all).toBeGreaterThanOrEqual(200);
-  // Not all: now and then a page is full. Were an index touched, it would be none.
-  expect((after.hot - before.hot) / (after.all - before.all)).toBeGreaterThan(0.9);
+  // Not all: now and then a page is full. Were a column of an index among them, it would be none.
+  expect((after.hot - before.hot) / (after.all - before.all)).toBeGreaterThan(0.5);
 });
