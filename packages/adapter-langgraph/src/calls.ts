@@ -19,7 +19,7 @@ const NOWHERE = "00000000-0000-0000-0000-000000000000";
 
 /** A call on a thread is a run of its own, or goes on with the thread's last one. */
 export async function* callOnThread(call: GraphCall): AsyncGenerator<unknown> {
-  const { graph, holdfast: hf, onLeased, input, configurable } = call;
+  const { graph, holdfast: hf, onLeased, onUnfinished, input, configurable } = call;
   const { thread_id, checkpoint_id: checkpoint } = configurable;
   const thread = typeof thread_id === "number" ? String(thread_id) : thread_id; // LangGraph takes both
   if (typeof thread !== "string" || thread === "") {
@@ -28,7 +28,7 @@ export async function* callOnThread(call: GraphCall): AsyncGenerator<unknown> {
     throw new HoldfastError("INVALID_ARGUMENT", { argument: "configurable.thread_id", why });
   }
   const agent = graph.name ?? "LangGraph";
-  const run = await runOf(hf, { thread, agent, input, checkpoint });
+  const run = await runOf(hf, { thread, agent, input, checkpoint, onUnfinished });
   const outlet = new Outlet<unknown>();
   let interrupted = false;
   let began = false;

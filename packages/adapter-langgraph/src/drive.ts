@@ -10,6 +10,7 @@ export interface GraphCall {
   readonly checkpointer: Checkpointer | undefined;
   readonly holdfast: Holdfast;
   readonly onLeased: "refuse" | "wait";
+  readonly onUnfinished: "refuse" | "cancel";
   readonly input: unknown;
   readonly options: GraphOptions;
   /** Of the call, of the graph, and of what is around it. */

@@ -11,6 +11,8 @@ import { unlessStopped } from "./stop.ts";
 export interface DurabilityOptions {
   /** Where the runs of this graph live. Default: the one that is opened on DATABASE_URL when it is first used. */
   readonly holdfast?: Holdfast;
+  /** Another input for a thread whose last run is not finished: `refuse` with RUN_UNFINISHED (default), or `cancel` that run. */
+  readonly onUnfinished?: "refuse" | "cancel";
   /** Somebody alive is working on the run: `refuse` with RUN_LEASED (default), or `wait` until that is over. */
   readonly onLeased?: "refuse" | "wait";
 }
@@ -64,6 +66,7 @@ export function durableClass(Base: GraphClass): GraphClass {
         checkpointer: own,
         holdfast: settings.holdfast,
         onLeased: settings.onLeased,
+        onUnfinished: settings.onUnfinished,
         input,
         options,
         configurable,

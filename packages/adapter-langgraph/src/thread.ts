@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import {
   type Holdfast,
   HoldfastError,
@@ -16,6 +17,7 @@ export interface Calling {
   readonly input: unknown;
   /** Where in the thread's past it is to begin. */
   readonly checkpoint: string | undefined;
+  readonly onUnfinished: "refuse" | "cancel";
 }
 
 /** Which run a call on a thread is, and how it is begun. */
@@ -28,11 +30,11 @@ export interface ThreadRun {
 
 /**
  * The run of a call on a thread: one per new input or checkpoint. Nothing, or a `Command({ resume })`, goes on with the last
- * one; so does the same input while the last one is not finished. Another input then comes to a run of another input:
- * RUN_EXISTS_DIFFERENT.
+ * one; so does the same input while the last one is not finished. Another input then cancels that one, or comes to a run
+ * of another input: RUN_EXISTS_DIFFERENT.
  */
 export async function runOf(hf: Holdfast, calling: Calling): Promise<ThreadRun> {
-  const { thread, agent, input, checkpoint } = calling;
+  const { thread, agent, input, checkpoint, onUnfinished } = calling;
   const db = await hf.tables({ package: "@holdfast/langgraph", migrations });
   const last = await lastRun(db, thread);
   const unfinished = last !== undefined && UNFINISHED.includes(last.status);
@@ -44,7 +46,11 @@ export async function runOf(hf: Holdfast, calling: Calling): Promise<ThreadRun> 
     input: sameForAll(toKept(input ?? null)),
     ...(checkpoint === undefined ? {} : { checkpoint }),
   };
-  if (last && unfinished) return { id: last.id, options: { input: asked }, goesOn: true };
+  if (last && unfinished) {
+    const isSame = onUnfinished === "refuse" || isDeepStrictEqual((await hf.runs.get(last.id)).input, asked);
+    if (isSame) return { id: last.id, options: { input: asked }, goesOn: true };
+    await hf.cancel(last.id, { by: "onUnfinished" });
+  }
   const n = (last?.n ?? 0) + 1;
   const id = `${thread}#${n}`;
   await db.query(NOTE, [thread, n, id]);

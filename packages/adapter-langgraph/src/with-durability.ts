@@ -18,8 +18,8 @@ interface Agent {
  * `RemoteGraph`.
  */
 export function withDurability<A extends object>(app: A, options: DurabilityOptions = {}): A {
-  const { holdfast = hf, onLeased = "refuse" } = options;
-  const settings: Settings = { holdfast, onLeased, saver: new HoldfastSaver(holdfast) };
+  const { holdfast = hf, onLeased = "refuse", onUnfinished = "refuse" } = options;
+  const settings: Settings = { holdfast, onLeased, onUnfinished, saver: new HoldfastSaver(holdfast) };
   if (isAgent(app)) return durableAgent(app, settings) as A; // of the same class
   if (isGraph(app)) return durableGraph(app, settings) as unknown as A; // of a subclass
   const why = (app as { lg_is_pregel?: unknown } | null)?.lg_is_pregel

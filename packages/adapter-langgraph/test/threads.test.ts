@@ -93,6 +93,21 @@ describe("a call on a thread", () => {
     await expect(refused).rejects.toThrow("(RUN_UNFINISHED)");
   });
 
+  test("with another input cancels the last run, if told to, while that is not finished", async () => {
+    const { graph, reached } = crashing(handWritten);
+    const thread = newThread();
+    const first = await open();
+    await dieIn(first, reached, () => withDurability(graph, { holdfast: first }).invoke(input, thread));
+
+    const holdfast = await open();
+    const app = withDurability(said("one").graph, { holdfast, onUnfinished: "cancel" });
+    const other = { messages: [{ role: "user", content: "Something else." }] };
+    await app.invoke(other, thread).catch(() => {}); // the script has no turn for what is on the thread
+    const id = thread.configurable.thread_id;
+    expect((await holdfast.runs.get(`${id}#1`)).status).toBe("cancelled");
+    expect((await holdfast.runs.get(`${id}#2`)).input).toMatchObject({ input: other });
+  });
+
   test("knows an input again whose messages have got other ids", async () => {
     const { graph, reached, log } = crashing(handWritten);
     const thread = newThread();
