@@ -94,7 +94,7 @@ describe.skipIf(isOldest)("tools of an MCP server (its adapters need LangGraph 1
     const [count] = await loadMcpTools("stock", client as never);
     const thread = newThread();
     const call = { type: "tool_call" as const, id: "call_1", name: "count", args: { item: "kettle" } };
-    const state = await calling((_) => count?.invoke(call) as Promise<BaseMessage>).invoke(input, thread);
+    const state = await calling(() => count?.invoke(call) as Promise<BaseMessage>).invoke(input, thread);
     expect(textOf(state.messages.at(-1))).toBe("12 kettles");
     expect(await observed(thread)).toContain("tool count");
     expect(asked).toEqual(["kettle"]);
