@@ -47,6 +47,15 @@ console.log(messages);
 await app.invoke(null, thread); // goes on where the last run of the thread stopped
 // #endregion
 
+// #region answer
+const stopped = await app.invoke(input, thread);
+const [asked] = (stopped as { __interrupt__?: { id: string }[] }).__interrupt__ ?? [];
+if (asked) {
+  const resume = { [asked.id]: { approve: true, by: "ana" } };
+  await app.invoke(new Command({ resume }), thread);
+}
+// #endregion
+
 // #region interrupt
 await app.invoke(new Command({ resume: "yes" }), thread);
 // #endregion

@@ -3,6 +3,7 @@ import { drive, type GraphCall } from "./drive.ts";
 import { executionOf } from "./execution.ts";
 import { fromKept, toKept } from "./kept.ts";
 import { Outlet } from "./outlet.ts";
+import { answerWith, chunksOf, interruptsOf } from "./questions.ts";
 import { isControlFlow } from "./stop.ts";
 import { isResume, runOf, sameForAll, unfinishedOr } from "./thread.ts";
 
@@ -29,16 +30,22 @@ export async function* callOnThread(call: GraphCall): AsyncGenerator<unknown> {
   }
   const agent = graph.name ?? "LangGraph";
   const run = await runOf(hf, { thread, agent, input, checkpoint, onUnfinished });
+  // An answer is one to what the run asks; LangGraph has asked nothing then, and goes on with nothing.
+  if (run.asks) await answerWith(hf, run.id, (input as { resume?: unknown }).resume);
   const outlet = new Outlet<unknown>();
   let interrupted = false;
   let began = false;
+  let driven: Promise<void> | undefined;
   const work = async () => {
     began = true;
     const port = portOf();
     const begun = await beginning(call, port);
-    const asked = run.goesOn ? goingOn(begun, await headOf(call), input) : { input, checkpoint };
+    const asked = run.goesOn
+      ? goingOn(begun, await headOf(call), run.asks ? null : input)
+      : { input, checkpoint };
     const at = { ...configurable, checkpoint_id: asked.checkpoint };
-    await drive(call, port, asked.input, without(at, "checkpoint_id"), outlet);
+    driven = drive(call, port, asked.input, without(at, "checkpoint_id"), outlet);
+    await driven;
     await Promise.allSettled(executionOf(port).underWay);
     interrupted = await isInterrupted(call);
     // The graph waits for its caller, as after interrupt(): the run does too.
@@ -47,10 +54,20 @@ export async function* callOnThread(call: GraphCall): AsyncGenerator<unknown> {
   const done = hf.run(run.id, work, { ...run.options, onLeased }).then(() => {
     if (!began) throw new HoldfastError("RUN_LEASED", { runId: run.id, worker: "this process" });
   });
-  done.then(
-    () => outlet.end(),
-    (error: unknown) => (interrupted ? outlet.end() : outlet.fail(unfinishedOr(error, run.id))),
-  );
+  done
+    .then(
+      () => outlet.end(),
+      async (error: unknown) => {
+        if (!interrupted && !asksPeople(error)) return outlet.fail(unfinishedOr(error, run.id));
+        if (asksPeople(error)) {
+          await driven?.catch(() => {}); // what the graph streams as it winds up comes first
+          const interrupts = await interruptsOf(hf, run.id);
+          for (const chunk of chunksOf(graph, call.options, interrupts)) outlet.push(chunk);
+        }
+        outlet.end();
+      },
+    )
+    .catch(outlet.fail.bind(outlet));
   try {
     yield* outlet;
   } finally {
@@ -141,6 +158,10 @@ function placeOf({ options, configurable }: GraphCall): string {
   if (task) called.set(task, n + 1);
   return `${node.split(":")[0]}@${step}/${path.join("/")}${n > 0 ? `#${n}` : ""}`;
 }
+
+/** Did the run park because of questions? */
+const asksPeople = (error: unknown): boolean =>
+  HoldfastError.is(error, "RUN_WAITING") && error.details.questions.length > 0;
 
 /** Where the call began, the first time that it was made. */
 function beginning(call: GraphCall, port: Port): Promise<Beginning> {

@@ -6,6 +6,7 @@ export interface Graph {
   readonly name?: string | undefined;
   readonly nodes: Readonly<Record<string, object>>;
   readonly config?: GraphOptions | undefined;
+  readonly streamMode?: readonly string[] | undefined;
   /** A checkpointer; `false` for none, and `true` for that of the graph around it. */
   checkpointer?: Checkpointer | boolean | undefined;
   invoke(input: unknown, options?: GraphOptions): Promise<unknown>;
@@ -27,6 +28,8 @@ export interface GraphOptions {
   readonly configurable?: Configurable | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly callbacks?: unknown;
+  readonly streamMode?: string | readonly string[] | undefined;
+  readonly subgraphs?: boolean | undefined;
   readonly durability?: string | undefined;
   /** Inside a node of a graph, what LangGraph says of the node's execution. */
   readonly metadata?:

@@ -5,6 +5,7 @@ import {
   type RunOptions,
   type RunStatus,
   type TablesDatabase,
+  type WaitingOn,
 } from "@holdfast/core";
 import { toKept } from "./kept.ts";
 import { migrations } from "./saver/migrations.generated.ts";
@@ -26,6 +27,8 @@ export interface ThreadRun {
   readonly options: RunOptions;
   /** It goes on with a run that is not finished, or that failed. */
   readonly goesOn: boolean;
+  /** It is called with a command, and waits for answers to questions of Holdfast. */
+  readonly asks?: boolean;
 }
 
 /**
@@ -40,7 +43,8 @@ export async function runOf(hf: Holdfast, calling: Calling): Promise<ThreadRun> 
   const unfinished = last !== undefined && UNFINISHED.includes(last.status);
   const resumes = checkpoint === undefined && (input == null || isResume(input));
   if (last && resumes && (unfinished || last.status === "failed")) {
-    return { id: last.id, options: {}, goesOn: true };
+    const asks = isResume(input) && (last.waitingOn === "approval" || last.waitingOn === "input");
+    return { id: last.id, options: {}, goesOn: true, asks };
   }
   const asked = {
     input: sameForAll(toKept(input ?? null)),
@@ -61,11 +65,12 @@ interface LastRun {
   readonly n: number;
   readonly id: string;
   readonly status: RunStatus;
+  readonly waitingOn: WaitingOn | null;
 }
 
 // A run that is noted and was never begun, or was deleted since, is none.
 const LAST = /* sql */ `
-select noted.n, noted.run_id as id, run.status
+select noted.n, noted.run_id as id, run.status, run.waiting_on as "waitingOn"
   from holdfast.thread_runs as noted
   join holdfast.runs        as run   on run.run_id = noted.run_id
  where noted.thread_id = $1
