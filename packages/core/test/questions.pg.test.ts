@@ -1,10 +1,14 @@
 import { describe, expect, test } from "vitest";
 import type { Holdfast, HoldfastOptions, Rule } from "../src/index.ts";
+import { replay } from "../src/ledger/replay.ts";
+import { resampledSteps } from "../src/ledger/resample.ts";
+import { newQuestion } from "../src/question.ts";
+import { answered, entriesOf, started, took } from "../src/testing/given.ts";
 import { answer, tool } from "./governed.ts";
 import { counter, useHoldfast } from "./opened.ts";
 import { eventually, newId } from "./store.ts";
 
-const { open, sql } = useHoldfast();
+const { open, sql, stall } = useHoldfast();
 const ana = { by: "ana" };
 
 const refunds = { name: "refunds", tool: "refund", then: "ask", reason: "It moves money." } as const;
@@ -379,3 +383,81 @@ test("questions of a run that is deleted are gone with it", async () => {
     "(INVALID_ARGUMENT)",
   );
 });
+
+test("the same call begun twice at once is decided once, asked about once, and made once", async () => {
+  const [id, holdfast] = [
+    newId(),
+    await open({ policy: [refunds], tools: { refund: { key: () => "order-7" } } }),
+  ];
+  const { calls, does } = counter();
+  const work = () => Promise.all([1, 2].map(() => tool("refund", { cents: 5 }, does("refund", "paid"))));
+  await holdfast.run(id, work).catch(() => {});
+  const [question, ...more] = await holdfast.questions.list({ runId: id });
+  expect(more).toEqual([]);
+  await holdfast.questions.answer(question?.id ?? "", { approve: true, ...ana });
+  expect(await holdfast.run(id, work)).toEqual(["paid", "paid"]);
+  expect(calls).toEqual(["refund"]);
+});
+
+test("an owner that was taken over asks nobody", async () => {
+  const [id, first, second] = [newId(), await open({ policy: [refunds] }), await open()];
+  const [underWay, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const running = first.run(id, async () => {
+    underWay.resolve();
+    await goOn.promise;
+    return await tool("refund", {}, () => "paid");
+  });
+  running.catch(() => {});
+  await underWay.promise;
+  await stall(id);
+  const taken = Promise.withResolvers<void>();
+  const next = second.run(id, async () => {
+    taken.resolve();
+    await running.catch(() => {});
+    return "done";
+  });
+  await taken.promise;
+  goOn.resolve();
+  await expect(running).rejects.toMatchObject({
+    code: expect.stringMatching(/^(FENCED|DATABASE_UNAVAILABLE)$/),
+  });
+  expect(await second.questions.list({ runId: id })).toEqual([]);
+  expect(await next).toBe("done");
+});
+
+describe("a run that failed and is tried again", () => {
+  const asks = (input: string) => answer([{ id: "1", name: "refund", input }]);
+
+  test("sets aside what was refused of an answer that is set aside", async () => {
+    const policy = [{ tool: "refund", when: large, then: "deny" }] as const;
+    const [id, holdfast] = [newId(), await open({ policy })];
+    await holdfast
+      .run(id, async () => {
+        await asks('{"cents":50000}');
+        await tool("refund", { cents: 50_000 }, () => 1, { id: "1" });
+      })
+      .catch(() => {});
+    expect(await holdfast.runs.get(id)).toMatchObject({ status: "failed" });
+    const again = holdfast.run(id, async () => {
+      await asks('{"cents":5}');
+      return await tool("refund", { cents: 5 }, () => "paid", { id: "1" });
+    });
+    expect(await again).toBe("paid");
+  });
+
+  test("keeps an answer that led to a question which is not through", async () => {
+    const run = replay(
+      entriesOf(
+        started,
+        took(),
+        answered("model#0", "refund it"),
+        { ...questionAbout("model#0/refund:1") },
+        answered("other.0/model#0", "elsewhere"),
+      ),
+    );
+    expect(resampledSteps(run)).toEqual(["other.0/model#0"]);
+  });
+});
+
+const questionAbout = (step: string) =>
+  newQuestion({ asks: "approval", step, call: "tool", name: "refund", digest: "d", text: "?" });
