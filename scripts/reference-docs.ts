@@ -184,6 +184,10 @@ function commandLine(): string {
     env: {},
     stop: new AbortController().signal,
   });
+  const shown = holdfast
+    .createHelp()
+    .visibleCommands(holdfast)
+    .filter((command) => command.name() !== "help");
   return text([
     "<!-- Written by scripts/reference-docs.ts from the command line. Do not edit; run: pnpm docs:reference -->",
     "# Command line",
@@ -195,7 +199,7 @@ function commandLine(): string {
       ["code", ""],
       Object.values(exits).map(([code, says]) => [String(code), says]),
     ),
-    ...holdfast.commands.flatMap((command) => [
+    ...shown.flatMap((command) => [
       ...commandText(command, `holdfast ${command.name()}`),
       ...command.commands.flatMap((inner) =>
         commandText(inner, `holdfast ${command.name()} ${inner.name()}`),

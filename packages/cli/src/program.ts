@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { addBudgets } from "./commands/budgets.ts";
 import { addComparing } from "./commands/comparing.ts";
 import { addCompletion } from "./commands/completion.ts";
+import { addDemo } from "./commands/demo.ts";
 import { addDev } from "./commands/dev.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addDoubts } from "./commands/doubts.ts";
@@ -59,5 +60,6 @@ const ADDED: readonly ((holdfast: Command, terminal: Terminal) => void)[] = [
   addKeys,
   addServe,
   addDev,
+  addDemo,
   addCompletion,
 ];

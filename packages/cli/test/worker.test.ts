@@ -63,3 +63,10 @@ test("dev serves without a key, and its worker starts anew when a file changes",
   dev.kill("SIGTERM");
   expect(await dev.exited).toBe(0);
 });
+
+test("the demo kills an agent and goes on, and the refund is in the books once", async () => {
+  const demo = new Process(["-d", line.url, "demo"]);
+  await demo.says(/another process took over after a crash; issue_refund was under way/);
+  await demo.says(/refunds in the books: 1\n/);
+  expect(await demo.exited).toBe(0);
+});

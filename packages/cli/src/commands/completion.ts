@@ -23,11 +23,14 @@ type Words = readonly {
 
 function wordsOf(holdfast: Command): Words {
   const general = flagsOf(holdfast);
-  const commands = holdfast.commands.map((command) => ({
-    command: command.name(),
-    says: command.description(),
-    words: [...command.commands.map((inner) => inner.name()), ...flagsOf(command), ...general],
-  }));
+  const commands = holdfast
+    .createHelp()
+    .visibleCommands(holdfast)
+    .map((command) => ({
+      command: command.name(),
+      says: command.description(),
+      words: [...command.commands.map((inner) => inner.name()), ...flagsOf(command), ...general],
+    }));
   return [
     { command: "", says: "", words: [...commands.map(({ command }) => command), ...general] },
     ...commands,
