@@ -215,6 +215,19 @@ describe("counterfactual", () => {
     expect(await keyOf(replayed.id)).not.toEqual(await keyOf(id));
   });
 
+  test("answers one call with an effect by one record: the same call again is not on record", async () => {
+    const holdfast = await open({ tools });
+    const id = newId();
+    const wires = (times: number) => async () => {
+      const came = [];
+      for (let n = 0; n < times; n++) came.push(await outcomeOf(tool("wire", { cents: 5 }, () => "paid")));
+      return came;
+    };
+    await holdfast.run(id, wires(1));
+    const { value } = await holdfast.replay(id, wires(2), { mode: "counterfactual" });
+    expect(value).toEqual(["paid", "COMMAND_NOT_ALLOWED"]);
+  });
+
   test("takes times and ids from the record", async () => {
     const holdfast = await open();
     const id = newId();
