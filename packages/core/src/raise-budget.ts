@@ -29,7 +29,6 @@ export async function raiseBudget(
     throw new HoldfastError("INVALID_ARGUMENT", { argument: "by", why: "must name who says so" });
   }
   const raised = limitsOf("to", to);
-  const fact: Command = { kind: "command", command: "raiseBudget", to: raised, by };
   const refuse = (why: string) =>
     new HoldfastError("COMMAND_NOT_ALLOWED", { runId, command: "raise the budget of", why });
   for (let tries = 0; tries < TRIES; tries++) {
@@ -42,6 +41,8 @@ export async function raiseBudget(
       const why = `would lower ${lower} from ${cap[lower]} to ${raised[lower]}: name the whole new cap`;
       throw new HoldfastError("INVALID_ARGUMENT", { argument: "to", why });
     }
+    // The whole of it: a unit that is not named keeps its cap, also where that was never recorded.
+    const fact: Command = { kind: "command", command: "raiseBudget", to: { ...cap, ...raised }, by };
     if (await writeOutside(db, head, run.seq, fact)) return;
   }
   throw refuse(`its ledger moved on ${TRIES} times meanwhile; try again`);

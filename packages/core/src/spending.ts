@@ -189,8 +189,10 @@ export class Spending {
     const isSettled = () => tally.spent !== spent || at(this.#left(step)) !== undefined;
     if (!at(this.#left(step))) return await this.#means.parking.outwait(lane, step, isSettled, others);
     if (!room || !at(room.unheld)) return false;
-    await pause(LOOK_MS * (1 + Math.random()), undefined, { signal: this.#means.signal }).catch(() => {});
-    return true;
+    const { signal } = this.#means;
+    await pause(LOOK_MS * (1 + Math.random()), undefined, { signal }).catch(() => {});
+    // A run that stops meanwhile has nothing more to wait for: the call stays as it is.
+    return signal.aborted ? await new Promise<never>(() => {}) : true;
   }
 
   /** There is too little left, and waiting for calls does not help. Parks the run until there is more, or throws. */

@@ -276,6 +276,16 @@ test("a budget is raised, not lowered, by somebody with a name, of a run that ma
   expect(await outcomeOf(hf.raiseBudget(id, { to: 2000, by: "ana" }))).toBe("COMMAND_NOT_ALLOWED");
 });
 
+test("what is raised in one unit keeps its cap in the others, also one that its start did not record", async () => {
+  const id = newId();
+  await outcomeOf((await open({ prices })).run(id, () => Promise.reject(new Error("no"))));
+  const hf = await open({ prices, budget: { perRun: { micros: 1000, calls: 1 } } });
+  await hf.raiseBudget(id, { to: { micros: 5000 }, by: "ana" });
+  const twice = () => ask("a", { max: 60 }).then(() => ask("b", { max: 60 }));
+  expect(await outcomeOf(hf.run(id, twice))).toBe("BUDGET_EXHAUSTED");
+  expect((await hf.runs.get(id)).budget).toMatchObject({ cap: 5000, calls: { cap: 1, spent: 1 } });
+});
+
 test("a run that waits for a shared budget is woken when its window ends", async () => {
   const { tag, budgets } = aTenant(1000);
   const hf = await open({ prices, budgets, budget: { onLow: "park" } });
