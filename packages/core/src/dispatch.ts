@@ -176,9 +176,9 @@ export class Dispatch<T> implements Live<T> {
     this.#host.course.consume(this.#lane, this.#located.key, asks);
     const recorded = this.#observe(encoded, true, asks, this.#call.usage?.(read));
     recorded.catch((error) => this.#host.stop(error));
-    // What may not be repeated is on record before the agent goes on. What may, travels with the next append.
-    const { effect } = this.#terms;
-    if (durable || (effect !== undefined && effect !== "read")) await this.#host.unlessStopped(recorded);
+    // What may not be repeated is on record before the agent goes on. What may, is sent at the end of this turn, with what
+    // the agent says until then: its next intent, mostly.
+    if (durable || !mayLag(this.#terms.effect)) await this.#host.unlessStopped(recorded);
     return read;
   }
 
@@ -438,6 +438,10 @@ export class Dispatch<T> implements Live<T> {
     return all.length === 1 ? (all[0] as AbortSignal) : AbortSignal.any(all);
   }
 }
+
+/** Does a crash before its record is durable cost no more than the call once again? */
+const mayLag = (effect: Effect | undefined) =>
+  effect === undefined || effect === "read" || effect === "idempotent";
 
 /** Which lanes of its path an entry says ran beside others: mostly none, and then it says nothing. */
 export function besideOf(lane: Lane): { beside?: readonly string[] } {

@@ -1,9 +1,10 @@
 import { fc, test as forAll } from "@fast-check/vitest";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { type Holdfast, HoldfastError, type HoldfastOptions, step } from "../src/index.ts";
 import { useHoldfast } from "./opened.ts";
 import { newId } from "./store.ts";
 
+vi.setConfig({ testTimeout: 30_000 }); // each opens two Holdfasts, and busy machines take their time
 const { open } = useHoldfast();
 
 /** What a tool's caller gets: its value, or the code it is refused with. */
