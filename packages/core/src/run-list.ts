@@ -32,7 +32,7 @@ export interface RunView extends RunSummary {
   readonly input: unknown;
   /** Of a run that succeeded, where it is data. */
   readonly value: unknown;
-  /** Of a run that failed. */
+  /** Of a run that failed or is dead. */
   readonly error: unknown;
   readonly attempts: { readonly crashes: number; readonly retries: number; readonly resumes: number };
   readonly budget: BudgetView;
@@ -121,17 +121,25 @@ function summaryOf(head: Head): RunSummary {
   };
 }
 
-function viewOf(head: Head, { start, outcome, attempts, tally }: Run): RunView {
+function viewOf(head: Head, { input, outcome, attempts, tally }: Run): RunView {
   const ended = outcome?.value === undefined ? undefined : decode(outcome.value);
   return {
     ...summaryOf(head),
-    input: start?.value === undefined ? undefined : decode(start.value),
+    input: input === undefined ? undefined : decode(input),
     value: outcome?.status === "succeeded" ? ended : undefined,
-    error: outcome?.status === "failed" ? ended : undefined,
+    error:
+      outcome?.status === "dead"
+        ? dead(head.runId, outcome.reason)
+        : outcome?.status === "failed"
+          ? ended
+          : undefined,
     attempts,
     budget: budgetOf(tally),
   };
 }
+
+const dead = (runId: string, reason = "it killed its workers") =>
+  new HoldfastError("RUN_DEAD", { runId, reason });
 
 const writeCursor = (createdAt: string, run: string) =>
   Buffer.from(JSON.stringify([createdAt, run])).toString("base64url");

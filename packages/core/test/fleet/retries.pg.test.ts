@@ -67,7 +67,7 @@ test("a run whose tries are used up has failed, and is a dead letter until it is
   expect(await run.result()).toBe("second");
   expect(await holdfast.deadLetters.list({ agent: "broken" })).toEqual([]);
   const view = await holdfast.runs.get(run.id);
-  expect(view.attempts).toEqual({ crashes: 0, retries: 1, resumes: 0 });
+  expect(view).toMatchObject({ input: "second", attempts: { crashes: 0, retries: 1, resumes: 0 } });
   expect((await run.entries()).filter(({ kind }) => kind === "outcome")).toHaveLength(2);
   expect(await outcomeOf(holdfast.redrive(run.id))).toBe("COMMAND_NOT_ALLOWED");
 });
@@ -134,6 +134,7 @@ test("a run that kills its worker again and again is dead, and its ledger says w
     if (crashes < 2) await worker.close({ graceSeconds: 0 });
   }
   await expect(run.result()).rejects.toMatchObject({ code: "RUN_DEAD" });
+  expect((await holdfast.runs.get(run.id)).error).toMatchObject({ code: "RUN_DEAD" });
   expect((await run.entries()).at(-1)).toMatchObject({
     kind: "outcome",
     status: "dead",
