@@ -77,7 +77,8 @@ test("a budget is raised in the name of the key, and shared budgets are listed",
   const { body } = await server.post("/v1/runs", { agent: "sleeper" });
   expect((await server.post(`${pathOf(body.id)}/budget`, { to: 5_000_000 }, "approver")).status).toBe(204);
   expect((await server.get(pathOf(body.id))).body.budget).toMatchObject({ cap: 5_000_000 });
-  expect((await server.hf.entries(body.id)).at(-1)).toMatchObject({ command: "raiseBudget", by: "approver" });
+  const command = (await server.hf.entries(body.id)).find(({ kind }) => kind === "command");
+  expect(command).toMatchObject({ command: "raiseBudget", by: "approver" });
   expect((await server.post(`${pathOf(body.id)}/budget`, { to: 1 })).status).toBe(400);
   expect((await server.post(`${pathOf(body.id)}/budget`, { to: -1 })).status).toBe(400);
 
