@@ -34,6 +34,17 @@ module.exports = {
       to: { path: "^packages/", pathNot: "^packages/(server|core)/" },
     },
     {
+      name: "dashboard-is-a-thin-client",
+      comment: "It knows the server and core by their types, and what of core runs in browsers.",
+      severity: "error",
+      from: { path: "^packages/dashboard/src", pathNot: "\\.test\\.ts$" },
+      to: {
+        path: "^packages/",
+        pathNot: "^packages/(dashboard/|core/src/run/)",
+        dependencyTypesNot: ["type-only"],
+      },
+    },
+    {
       name: "embedded-postgres-stands-alone",
       comment: "The embedded server knows neither core nor an adapter.",
       severity: "error",
@@ -83,7 +94,7 @@ module.exports = {
     enhancedResolveOptions: {
       exportsFields: ["exports"],
       conditionNames: ["@holdfast/source", "import", "require", "node", "default", "types"],
-      extensions: [".ts", ".js", ".mjs", ".cjs", ".json"],
+      extensions: [".ts", ".tsx", ".js", ".mjs", ".cjs", ".json"],
     },
   },
 };

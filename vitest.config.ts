@@ -54,6 +54,17 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: "dashboard",
+          root: "./packages/dashboard",
+          include: tests,
+          globalSetup: [database, "./test/built.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: "langgraph",
           root: "./packages/adapter-langgraph",
           include: tests,

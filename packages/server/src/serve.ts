@@ -1,6 +1,7 @@
 import { type Holdfast, HoldfastError } from "@holdfast/core";
 import { serve as listen } from "@hono/node-server";
 import { type ApiOptions, createApi } from "./api.ts";
+import { builtDashboard } from "./dashboard.ts";
 import { KeyRing } from "./key-ring.ts";
 import { serverTables } from "./tables.ts";
 
@@ -18,7 +19,7 @@ export interface Server {
 }
 
 /**
- * Serves the control API. Throws INVALID_ARGUMENT without a key, unless in development, and in development for any address
+ * Serves the control API, and the dashboard that comes with this package. Throws INVALID_ARGUMENT without a key, unless in development, and in development for any address
  * but this machine's.
  */
 export async function serve(hf: Holdfast, options: ServeOptions = {}): Promise<Server> {
@@ -31,7 +32,8 @@ export async function serve(hf: Holdfast, options: ServeOptions = {}): Promise<S
     const why = `is ${hostname}, but in development whoever reaches it may do everything: take 127.0.0.1`;
     throw new HoldfastError("INVALID_ARGUMENT", { argument: "The server's address", why });
   }
-  const api = createApi(hf, options);
+  const dashboard = options.dashboard ?? builtDashboard();
+  const api = createApi(hf, { ...options, ...(dashboard === undefined ? {} : { dashboard }) });
   return await new Promise((resolve, reject) => {
     const server = listen({ fetch: api.fetch, port, hostname }, ({ port }) => {
       const host = hostname.includes(":") ? `[${hostname}]` : hostname;

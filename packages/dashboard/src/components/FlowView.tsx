@@ -1,0 +1,66 @@
+import { Link } from "react-router";
+import type { FlowGraph } from "../api/queries.ts";
+import { layout, type Placed } from "../flow/layout.ts";
+import { paths } from "../paths.ts";
+import { Status } from "../ui/Status.tsx";
+
+/** In pixels: what a node takes, and what is left between them. */
+const WIDTH = 190;
+const HEIGHT = 58;
+const ACROSS = 60;
+const DOWN = 16;
+
+const left = ({ column }: Placed) => column * (WIDTH + ACROSS);
+const top = ({ row }: Placed) => row * (HEIGHT + DOWN);
+
+export function FlowView({ graph: { nodes, edges } }: { readonly graph: FlowGraph }) {
+  const placed = layout(
+    nodes.map(({ id }) => id),
+    edges,
+  );
+  // A node has its name from those that come after it.
+  const names = new Map(edges.map(({ from, name }) => [from, name]));
+  const places = new Map(placed.map((place) => [place.id, place]));
+  const width = Math.max(0, ...placed.map(left)) + WIDTH;
+  const height = Math.max(0, ...placed.map(top)) + HEIGHT;
+  return (
+    <div className="flow">
+      <div className="flow-area" style={{ width, height }}>
+        <svg width={width} height={height} aria-hidden="true">
+          {edges.map((edge) => {
+            const [from, to] = [places.get(edge.from), places.get(edge.to)];
+            if (!from || !to) return null;
+            const kind = edge.ended ? "ended" : "open";
+            return <path key={`${edge.from} ${edge.to}`} className={kind} d={curve(from, to)} />;
+          })}
+        </svg>
+        {nodes.map(({ id, agent, status, waitingOn }) => {
+          const place = places.get(id);
+          return place ? (
+            <Link
+              key={id}
+              className="node"
+              data-row
+              to={paths.run(id)}
+              title={id}
+              style={{ left: left(place), top: top(place), width: WIDTH, height: HEIGHT }}
+            >
+              <span className="name">{names.get(id) ?? agent ?? id}</span>
+              <span className="under">
+                <Status status={status} waitingOn={waitingOn ?? undefined} />
+                <span className="faint">{agent}</span>
+              </span>
+            </Link>
+          ) : null;
+        })}
+      </div>
+    </div>
+  );
+}
+
+function curve(from: Placed, to: Placed): string {
+  const [x1, y1] = [left(from) + WIDTH, top(from) + HEIGHT / 2];
+  const [x2, y2] = [left(to), top(to) + HEIGHT / 2];
+  const middle = (x1 + x2) / 2;
+  return `M ${x1} ${y1} C ${middle} ${y1}, ${middle} ${y2}, ${x2} ${y2}`;
+}

@@ -1,0 +1,11 @@
+export const paths = {
+  runs: "/",
+  run: (id: string) => `/runs/${encodeURIComponent(id)}`,
+  inbox: "/inbox",
+  deadLetters: "/dead-letters",
+  flows: "/flows",
+  flow: (run: string) => `/flows?${new URLSearchParams({ run })}`,
+  budgets: "/budgets",
+  fleet: "/fleet",
+  diff: (a: string, b = "") => `/diff?${new URLSearchParams({ a, ...(b === "" ? {} : { b }) })}`,
+} as const;
