@@ -62,8 +62,10 @@ function answered(entry: EntryOf<"answer">, name: string): Told {
   }
 }
 
-function noted(entry: EntryOf<"note">, nameOf: (step: string) => string): Told {
+function noted(entry: EntryOf<"note">, nameOf: (step: string) => string): Told | undefined {
   switch (entry.note) {
+    case "counted":
+      return undefined;
     case "drift":
       return {
         tone: "warn",
