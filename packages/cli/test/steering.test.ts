@@ -47,6 +47,7 @@ test("a run is forked with an output set otherwise, and what is sent reaches a r
   const { id: fork } = await line.json("fork", id, "--at", String(at?.seq), "--output", "price#0=7");
   expect(await line.hf.run(fork, work)).toBe(14);
   const { id: listening } = await line.json("start", "listener");
+  while ((await line.json("show", listening)).waitingOn !== "input");
   expect((await line.holdfast("send", listening, '{"go":1}', "--by", "ana")).exit).toBe(0);
   expect((await line.holdfast("tail", listening)).out).toMatch(/outcome +succeeded +\[\{"go":1\}\]/);
 });

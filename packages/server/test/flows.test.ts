@@ -57,6 +57,7 @@ test("a schedule is put, listed with its next time, and ended", async () => {
 
 test("a message reaches the run that waits for it", async () => {
   const { body } = await server.post("/v1/runs", { agent: "listener" });
+  while ((await server.get(pathOf(body.id))).body.waitingOn !== "input");
   expect((await server.post(`${pathOf(body.id)}/send`, { message: { go: 1 } }, "operator")).status).toBe(204);
   expect(await tailOf(body.id)).toContain('"value":[{"go":1}]');
 });
