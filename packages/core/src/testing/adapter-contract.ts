@@ -15,11 +15,6 @@ export interface AdapterContract {
   readonly skip?: Readonly<Record<string, string>>;
 }
 
-/** Rows that need what core does not have in this version. They are skipped, and say so. */
-const LATER = {
-  "a cancelled run makes no further call": "there is no cancel in this version",
-};
-
 /**
  * What an adapter must do, word for word the same for each. Calls vitest's `describe` and `test`. A crash is a process
  * that is gone: its Holdfast is closed while a call is under way, and another one goes on.
@@ -251,6 +246,35 @@ export function adapterContract(name: string, { bench, database, skip = {} }: Ad
       expect(keys("alice")).not.toEqual(keys("bob"));
     });
 
+    for (const how of ["run", "stream"] as const) {
+      row(`a cancelled run makes no further call (${how})`, async () => {
+        const hf = await open(repeatable);
+        const id = newId();
+        const calls: string[] = [];
+        const tools = {
+          ...twoTools.tools,
+          first: async () => {
+            calls.push("first");
+            await hf.cancel(id, { by: "ana" });
+            return { ok: 1 };
+          },
+          second: () => {
+            calls.push("second");
+            return { ok: 2 };
+          },
+        };
+        const made = framework.agent({ ...twoTools, tools });
+        await expect(hf.run(id, made[how])).rejects.toMatchObject({ code: "CANCELLED" });
+        expect(calls).toEqual(["first"]);
+        const asked = made.asked();
+        expect(await hf.runs.get(id)).toMatchObject({ status: "cancelled" });
+        await expect((await open(repeatable)).run(id, made[how])).rejects.toMatchObject({
+          code: "CANCELLED",
+        });
+        expect([calls, made.asked()]).toEqual([["first"], asked]);
+      });
+    }
+
     row("a fenced worker's call result is not recorded", async () => {
       const [reached, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
       let calls = 0;
@@ -283,8 +307,6 @@ export function adapterContract(name: string, { bench, database, skip = {} }: Ad
     policyRows({ row, open, newId, agent: (agent) => framework.agent(agent) });
     budgetRows({ row, open, newId, agent: (agent) => framework.agent(agent) });
     replayRows({ row, open, newId, agent: (agent) => framework.agent(agent) });
-
-    for (const [title, why] of Object.entries(LATER)) test.skip(`${title} (${why})`, () => {});
   });
 }
 
