@@ -58,7 +58,7 @@ function Scope({ spending: { scope, per, windows } }: { readonly spending: Spend
             {" "}
             {open ? (
               <>
-                until <Time at={until} />
+                ends <Time at={until} />
               </>
             ) : (
               "its window is over"
