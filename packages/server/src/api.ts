@@ -45,7 +45,7 @@ export interface ApiOptions {
   /** Requests other than GET that one key may make in a minute. Default 600. More are 429, with Retry-After. */
   readonly writesPerMinute?: number;
   /** A folder of the files of the dashboard, with its index.html. Served at /, and at every path that is no file. */
-  readonly dashboard?: string;
+  readonly dashboard?: string | undefined;
   /** Where requests and faults are told: a pino logger. Default: nowhere. */
   readonly log?: Log;
 }

@@ -1,6 +1,7 @@
 // The API, to mount and to serve
 export { type Api, type ApiOptions, createApi } from "./api.ts";
 export { type Server, serve, type ServeOptions } from "./serve.ts";
+export { builtDashboard } from "./dashboard.ts";
 export type { Log } from "./log.ts";
 
 // Who may ask

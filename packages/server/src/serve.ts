@@ -32,8 +32,7 @@ export async function serve(hf: Holdfast, options: ServeOptions = {}): Promise<S
     const why = `is ${hostname}, but in development whoever reaches it may do everything: take 127.0.0.1`;
     throw new HoldfastError("INVALID_ARGUMENT", { argument: "The server's address", why });
   }
-  const dashboard = options.dashboard ?? builtDashboard();
-  const api = createApi(hf, { ...options, ...(dashboard === undefined ? {} : { dashboard }) });
+  const api = createApi(hf, { ...options, dashboard: options.dashboard ?? builtDashboard() });
   return await new Promise((resolve, reject) => {
     const server = listen({ fetch: api.fetch, port, hostname }, ({ port }) => {
       const host = hostname.includes(":") ? `[${hostname}]` : hostname;
