@@ -24,8 +24,11 @@ interface Waiting extends Wait {
 export interface Parkable {
   /** Calls that are under way: their steps. */
   readonly open: ReadonlyMap<string, unknown>;
-  /** Gives the lease back, if nothing was written behind our back. False: look again at what waits. */
-  park(waitingOn: WaitingOn, wakeInMs: number | undefined): Promise<boolean>;
+  /**
+   * Gives the lease back, if nothing was written behind our back, and if what we wait by still `holds` once all that the run
+   * has said is written: what others wrote may come to light with that. False: look again at what waits.
+   */
+  park(waitingOn: WaitingOn, wakeInMs: number | undefined, holds: () => boolean): Promise<boolean>;
   stop(error: unknown): void;
 }
 
@@ -38,6 +41,8 @@ export class Parking {
   readonly #waiting = new Set<Waiting>();
   /** Lanes in which a call waits to begin: what was called around them cannot settle. */
   readonly #held = new Map<object, { readonly lane: Lane; readonly step: string | undefined }>();
+  /** How many calls have been let go on. */
+  #released = 0;
   #under: Promise<void> | undefined;
   /** From now on calls are held: those of the turn in which parking began have got going. */
   #closed = false;
@@ -107,6 +112,7 @@ export class Parking {
     for (const waiting of this.#waiting) {
       if (!waiting.isSettled()) continue;
       this.#waiting.delete(waiting);
+      this.#released++;
       waiting.settled();
     }
   }
@@ -130,11 +136,14 @@ export class Parking {
       // Siblings that are called in the same turn get going first, and then have their time to settle.
       await nextTurn();
       this.#closed = true;
-      await this.#settle(SETTLE_MS);
       for (;;) {
+        await this.#settle(SETTLE_MS);
         this.recheck();
         const [first] = this.#waiting;
-        if (!first || (await this.#session.park(first.waitingOn, this.#wakeInMs()))) return;
+        if (!first) return;
+        const released = this.#released;
+        const holds = () => this.#released === released;
+        if (await this.#session.park(first.waitingOn, this.#wakeInMs(), holds)) return;
       }
     } catch (error) {
       this.#session.stop(error);

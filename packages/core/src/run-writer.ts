@@ -173,9 +173,11 @@ export class RunWriter {
   }
 
   /** Gives the lease back, unless others wrote meanwhile: then what they wrote is folded. Rejects with FENCED. */
-  async park(leaving: Leaving): Promise<boolean> {
+  async park(leaving: Leaving, holds: () => boolean = () => true): Promise<boolean> {
     await this.flush();
     return await this.#alone(async () => {
+      // Asked here, where nothing of this writer's comes in between: the flush may just have read what is waited for.
+      if (!holds()) return false;
       const parked = await park(
         this.#db,
         { lease: this.lease, number: this.#number + 1 },

@@ -137,7 +137,7 @@ export class Session implements Execution {
     this.stopped.catch(() => {});
     this.#parking = new Parking({
       open: this.#open,
-      park: (waitingOn, wakeInMs) => this.#park(waitingOn, wakeInMs),
+      park: (waitingOn, wakeInMs, holds) => this.#park(waitingOn, wakeInMs, holds),
       stop: (error) => this.stop(error),
     });
   }
@@ -852,10 +852,10 @@ export class Session implements Execution {
     return owner !== undefined && owner.means.heart.mayCall(owner.standing) === "lapsed";
   }
 
-  async #park(waitingOn: WaitingOn, wakeInMs: number | undefined): Promise<boolean> {
+  async #park(waitingOn: WaitingOn, wakeInMs: number | undefined, holds: () => boolean): Promise<boolean> {
     if (this.#stopError) return true;
     const writer = must(this.#writer, "the writer of a run that parks");
-    if (!(await writer.park({ waitingOn, wakeInMs }))) return false;
+    if (!(await writer.park({ waitingOn, wakeInMs }, holds))) return false;
     const doubts = doubtsOf(this.#run, false).map((step) => step.key);
     const paused = this.#run.command?.command === "pause";
     const questions = openQuestions(this.#run.questions);
