@@ -27,8 +27,8 @@ export const guards = {
   "outside: seq": "store/outside.ts WRITE: seq = $2",
   "outside: raises": "store/outside.ts WRITE: epoch + 1 where the run is not running",
   "notice: owner dead": "store/lease.ts NOTICE: coalesce(w.until, '-infinity') <= now()",
-  "give back: held": "holdfast.ts #afterBeat: !this.#held.has(run)",
-  "give back: twice": "holdfast.ts #afterBeat: this.#strays.has(lease)",
+  "give back: held": "leases.ts #afterBeat: !this.#held.has(run)",
+  "give back: twice": "leases.ts #afterBeat: this.#strays.has(lease)",
   "give back: epoch": "store/lease.ts GIVE_BACK: run || '/' || epoch = any ($2)",
   "write: alone": "run-writer.ts #alone: an append, a word and a parking never travel together",
   "word: seq": "run-writer.ts sayWhile: WRITE with the seq that the owner has seen",
@@ -45,7 +45,7 @@ export const guards = {
   "word: still open": "run-writer.ts sayWhile: if (!holds()) return false",
   "check: still its own": "session.ts #mayDispatch: await confirmLease(db, owner.lease)",
   "notice: epoch": "store/lease.ts NOTICE: r.epoch = seen.epoch",
-  "give back: beside waiting": "holdfast.ts #afterBeat: only a run that is being created holds it up",
+  "give back: beside waiting": "leases.ts #afterBeat: only a run that is being created holds it up",
   "reconcile: from the takeover": "session.ts #ask: lostAt(this.#run, intent.epoch)",
 } as const;
 export type Guard = keyof typeof guards;

@@ -1,19 +1,10 @@
-import type pg from "pg";
-import { Appender } from "./appender.ts";
-import { Attention } from "./attention.ts";
-import { type Cap, limitsOf } from "./budget/cap.ts";
-import type { Prices } from "./budget/price.ts";
-import { budgetSettings, type RunBudget } from "./budget/settings.ts";
-import type { SharedBudget } from "./budget/shared.ts";
-import { decode, encode } from "./codec.ts";
+import type { Appender } from "./appender.ts";
+import { Connection, type TablesDatabase } from "./connection.ts";
 import { type Doubts, doubtsOn } from "./doubts.ts";
-import { secondsOf } from "./duration.ts";
-import { checkSame, enterRun } from "./enter.ts";
 import { HoldfastError } from "./errors.ts";
 import { type ExportOptions, exportRun } from "./export/export-run.ts";
 import { importRun } from "./export/import-run.ts";
 import { readRunFile } from "./export/read-run-file.ts";
-import { finish } from "./finish.ts";
 import type { Agent, AgentOptions, Handler } from "./fleet/agent.ts";
 import { type By, command, redrive, send } from "./fleet/commands.ts";
 import { type DeadLetters, deadLettersOn } from "./fleet/dead-letters.ts";
@@ -24,132 +15,26 @@ import { type ScheduleOptions, schedule, unschedule } from "./fleet/schedules.ts
 import type { StartOptions } from "./fleet/start.ts";
 import type { Worker, WorkerOptions } from "./fleet/worker.ts";
 import { type ForkOptions, forkRun } from "./fork-run.ts";
-import { Heart } from "./heart.ts";
-import { digestOf } from "./json.ts";
-import type { Start } from "./ledger/entry.ts";
-import { replay } from "./ledger/replay.ts";
-import { must } from "./must.ts";
-import { openDatabase } from "./open-database.ts";
-import { type OutsideRun, setOutsideRun } from "./outside-run.ts";
+import { InlineRuns, type Streamed } from "./inline-runs.ts";
+import { Leases } from "./leases.ts";
+import { type CheckedOptions, check, checkOptions, type HoldfastOptions } from "./options.ts";
+import { setOutsideRun } from "./outside-run.ts";
+import { type Pruning, prune } from "./prune.ts";
 import { type Questions, questionsOn } from "./questions.ts";
 import { type Raise, raiseBudget } from "./raise-budget.ts";
 import { type LedgerEntry, readLedger, type TailOptions, tailLedger } from "./read-ledger.ts";
 import { rebuildRequest } from "./rebuild-request.ts";
 import { readRecordedRun } from "./recorded-run.ts";
-import { Redactor, secretsIn } from "./redact.ts";
 import { type Replayed, type ReplayOptions, replayRun } from "./replay-run.ts";
-import type { RunStatus } from "./run/status.ts";
 import { diffRuns, type RunDiff } from "./run-diff.ts";
 import { type RunList, runsOn } from "./run-list.ts";
+import { checkRun, type RunOptions } from "./run-options.ts";
 import { currentScope } from "./scope.ts";
-import { type Means, Session } from "./session.ts";
-import {
-  checkTools,
-  type PolicyOptions,
-  policySettings,
-  type RunSettings,
-  type ToolSettings,
-} from "./settings.ts";
-import { forgetWindows } from "./store/budgets.ts";
+import type { RunSettings } from "./settings.ts";
 import type { Database } from "./store/database.ts";
-import { giveBack, noticeDead } from "./store/lease.ts";
-import { checkSchema, type Migration, migrate, type PackageMigrations } from "./store/migrate.ts";
-import { expireQuestions } from "./store/questions.ts";
-import { pruneRuns } from "./store/retention.ts";
+import type { PackageMigrations } from "./store/migrate.ts";
 import { type Trace, traceRun, type Work } from "./trace/trace.ts";
 
-export interface HoldfastOptions extends PolicyOptions {
-  /**
-   * Where the ledger lives: `postgres://…`, a `pg.Pool`, `"embedded"`, or a folder for the embedded server. Absent:
-   * DATABASE_URL if it is set, else embedded in ./.holdfast, which is refused when NODE_ENV is "production".
-   */
-  readonly database?: string | pg.Pool | undefined;
-  /** Bring the schema up to date. False for roles that may not: then it is only checked. Default true. */
-  readonly migrate?: boolean;
-  /** What is declared of tools, by name or glob (`lookup_*`). An exact name comes before globs, globs in order. */
-  readonly tools?: Readonly<Record<string, ToolSettings>>;
-  /** A model request that differs from the one on record. Default `accept`: the record is used, and a note says so. */
-  readonly drift?: RunSettings["drift"];
-  /** How long a worker's leases are good without a heartbeat, in seconds. Default 30. */
-  readonly leaseSeconds?: number;
-  /** How long a worker's session must have been gone before its runs are taken over ahead of that. Default 1. */
-  readonly graceSeconds?: number;
-  /**
-   * Paths that are taken out of what is recorded, before anything is hashed: `input.user.ssn`, `*.headers.authorization`.
-   * A path begins with `input`, `output`, `error`, `value` or `request`; `*` is any one name, `**` any number of them.
-   */
-  readonly redact?: readonly string[];
-  /** The largest output of one call, in bytes as it is recorded. Default 16 MiB. A larger one is OUTPUT_TOO_LARGE. */
-  readonly maxOutputBytes?: number;
-  /** How many runs may be queued in the whole database when this process starts one. Then QUEUE_FULL. Default: no limit. */
-  readonly queueLimit?: number;
-  /** What every run may spend, unless it is started with a budget of its own. */
-  readonly budget?: RunBudget;
-  /** What runs of one agent, or with one tag, may spend together in an hour, a day or a month. */
-  readonly budgets?: readonly SharedBudget[];
-  /** What models cost, by name or glob: over the built-in table. `*` is for models that it does not know. */
-  readonly prices?: Prices;
-  /** Calls of held tools and models outside any run: default `pass`, with one warning; `refuse` throws UNHELD_CALL. */
-  readonly outsideRun?: OutsideRun;
-}
-
-export interface RunOptions {
-  /** What the run is about. Recorded; the same id with another input is RUN_EXISTS_DIFFERENT. */
-  readonly input?: unknown;
-  /** A name for the kind of work, to find runs by. The same id with another agent is RUN_EXISTS_DIFFERENT. */
-  readonly agent?: string;
-  readonly version?: string;
-  readonly tags?: readonly string[];
-  /** How many model calls, tool calls and steps it may make, over all its executions. One more is TOO_MANY_STEPS. */
-  readonly maxSteps?: number;
-  /** Somebody alive is working on this run: `refuse` with RUN_LEASED (default), or `wait` until that is over. */
-  readonly onLeased?: "refuse" | "wait";
-  /** What the run may spend: `usd(1)`. It is recorded when the run begins; from then on only `raiseBudget` changes it. */
-  readonly budget?: Cap;
-}
-
-/** What a package with tables of its own is given of the database. */
-export type TablesDatabase = Pick<Database, "query" | "transaction">;
-
-export interface Streamed<T> {
-  /** What `work` returned, at once. */
-  readonly value: T;
-  /** Settles with the run: everything that `work` began has settled, and is in the ledger. */
-  readonly done: Promise<void>;
-}
-
-/** A run that this process is at: whoever asks for its id again gets the same promise. */
-interface Active {
-  readonly promise: Promise<unknown>;
-  readonly inputDigest: string | null;
-  readonly agent: string | null;
-}
-
-const OPTIONS = new Set<string>([
-  "database",
-  "migrate",
-  "tools",
-  "drift",
-  "leaseSeconds",
-  "graceSeconds",
-  "outsideRun",
-  "redact",
-  "maxOutputBytes",
-  "policy",
-  "policyDefault",
-  "policyVersion",
-  "policyMode",
-  "policyTimeoutMs",
-  "queueLimit",
-  "budget",
-  "budgets",
-  "prices",
-] satisfies (keyof HoldfastOptions)[]);
-
-const ENDED: readonly RunStatus[] = ["succeeded", "failed", "cancelled", "dead"];
-
-/** The longest run id, in characters: it is an index key. */
-const LONGEST_ID = 512;
 /**
  * Opens Holdfast on a Postgres: connects, and brings its schema up to date. Throws DATABASE_UNAVAILABLE,
  * NO_EMBEDDED_SERVER, SCHEMA_TOO_NEW, SCHEMA_TOO_OLD, INVALID_ARGUMENT.
@@ -174,74 +59,46 @@ export class Holdfast {
   readonly deadLetters: DeadLetters;
   /** What runs ask people: whether a call may go out, or for an input. */
   readonly questions: Questions;
-  readonly #options: HoldfastOptions;
+  readonly #options: CheckedOptions;
   readonly #settings: RunSettings;
-  readonly #active = new Map<string, Active>();
-  readonly #held = new Set<string>();
-  readonly #attention = new Attention(() => ({
-    db: must(this.#db, "the database of a run that is under way"),
-    number: must(this.#heart, "the heart of a run that is under way").number,
-  }));
+  readonly #connection: Connection;
+  readonly #leases: Leases;
+  readonly #inline: InlineRuns;
   readonly #fleet: Fleet;
-  /** Runs that this process is asking for right now. */
-  #creating = 0;
-  #means: Promise<{ db: Database; appender: Appender }> | undefined;
-  /** Tables of packages that are there, by their migrations. */
-  readonly #tables = new Map<readonly Migration[], Promise<void>>();
-  #heart: Heart | undefined;
-  #db: Database | undefined;
-  #strays: ReadonlySet<string> = new Set();
   #closing: Promise<void> | undefined;
 
   /** Connects when it is first used. `openHoldfast` is the way to have one that is connected. */
   constructor(options: HoldfastOptions = {}) {
-    const {
-      tools = {},
-      drift = "accept",
-      leaseSeconds = 30,
-      graceSeconds = 1,
-      outsideRun = "pass",
-      queueLimit,
-    } = options;
-    for (const option of Object.keys(options)) {
-      check(option, OPTIONS.has(option), `is no option; there are ${[...OPTIONS].join(", ")}`);
-    }
-    checkTools(tools);
-    check("drift", drift === "accept" || drift === "fail", 'must be "accept" or "fail"');
-    check("leaseSeconds", leaseSeconds >= 1 && leaseSeconds <= 3600, "must be from 1 to 3600");
-    check("graceSeconds", graceSeconds >= 0.1 && graceSeconds <= 3600, "must be from 0.1 to 3600");
-    check("outsideRun", outsideRun === "pass" || outsideRun === "refuse", 'must be "pass" or "refuse"');
-    const isLimit = queueLimit === undefined || (Number.isInteger(queueLimit) && queueLimit >= 1);
-    check("queueLimit", isLimit, "must be a whole number from 1 on");
-    this.#options = { ...options, leaseSeconds, graceSeconds };
-    const { redact = [], maxOutputBytes = 16 * 2 ** 20 } = options;
-    check("maxOutputBytes", maxOutputBytes >= 1024, "must be 1024 or more");
-    const redactor = new Redactor(redact, { secrets: secretsIn(process.env) });
-    const policy = policySettings(options);
-    const budget = budgetSettings(options);
-    this.#settings = { tools, drift, leaseSeconds, redactor, maxOutputBytes, policy, budget };
-    setOutsideRun(this, outsideRun);
+    const { options: checked, settings } = checkOptions(options);
+    const { graceSeconds, queueLimit } = checked;
+    this.#options = checked;
+    this.#settings = settings;
+    const isClosed = () => this.#closing !== undefined;
+    this.#connection = new Connection(checked, isClosed);
+    this.#leases = new Leases(this.#connection, checked.leaseSeconds);
+    this.#inline = new InlineRuns({ settings, graceSeconds, leases: this.#leases, isClosed });
+    setOutsideRun(this, checked.outsideRun);
     const db = () => this.opened().then(({ db }) => db);
     this.runs = runsOn(db);
-    this.doubts = doubtsOn(db, redactor);
-    this.questions = questionsOn(db, redactor);
+    this.doubts = doubtsOn(db, settings.redactor);
+    this.questions = questionsOn(db, settings.redactor);
     this.#fleet = new Fleet({
-      settings: this.#settings,
+      settings,
       graceSeconds,
       queueLimit,
       db,
-      means: () => this.#beating(),
-      claiming: () => this.#create(),
+      means: () => this.#leases.beating(),
+      claiming: () => this.#leases.creating(),
       attend: ({ run, epoch }, session) => {
         // A process may have lost the run and claimed it again: each lease is held by itself.
-        this.#held.add(`${run}/${epoch}`);
-        const leave = this.#attention.attend(run, session);
+        this.#leases.hold(`${run}/${epoch}`);
+        const leave = this.#leases.attention.attend(run, session);
         return () => {
-          this.#held.delete(`${run}/${epoch}`);
+          this.#leases.drop(`${run}/${epoch}`);
           leave();
         };
       },
-      look: () => void this.#attention.look(),
+      look: () => void this.#leases.attention.look(),
       entries: (id) => this.entries(id),
       tail: (id, options) => this.tail(id, options),
     });
@@ -259,21 +116,7 @@ export class Holdfast {
   async run<T>(id: string, work: () => T | PromiseLike<T>, options: RunOptions = {}): Promise<T> {
     const inTrace = currentScope()?.session.trace;
     if (inTrace) return await inTrace.child(id, work);
-    const inputDigest = this.#check(id, options);
-    const active = this.#active.get(id);
-    if (active) {
-      checkSame({ runId: id, ...active }, options.agent, inputDigest);
-      return (await active.promise) as T;
-    }
-    const session = new Session(id, this.#settings, { maxSteps: options.maxSteps });
-    const promise = this.#carry(
-      session,
-      () => session.root.enter(async () => await work()),
-      id,
-      inputDigest,
-      options,
-    );
-    return await this.#activate(id, promise, inputDigest, options);
+    return await this.#inline.run(id, work, options);
   }
 
   /**
@@ -282,14 +125,7 @@ export class Holdfast {
    */
   stream<T>(id: string, work: () => T, options: RunOptions = {}): Streamed<T> {
     currentScope()?.session.trace?.refuse(`the stream ${id} is begun in it`);
-    const inputDigest = this.#check(id, options);
-    if (this.#active.has(id)) throw new HoldfastError("RUN_LEASED", { runId: id, worker: "this process" });
-    const session = new Session(id, this.#settings, { maxSteps: options.maxSteps });
-    const value = session.root.enter(work);
-    const carried = this.#carry(session, () => value, id, inputDigest, options, true);
-    const done = this.#activate(id, carried, inputDigest, options).then(() => {});
-    done.catch(() => {}); // whoever reads the stream hears of it there
-    return { value, done };
+    return this.#inline.stream(id, work, options);
   }
 
   /**
@@ -319,11 +155,10 @@ export class Holdfast {
     if (options.mode === "trace") return (await traceRun(await read(id), work, this.#settings, read)).trace;
     const isMode = options.mode === "mock-tools" || options.mode === "counterfactual";
     check("mode", isMode, 'must be "trace", "mock-tools" or "counterfactual"');
-    if (options.id !== undefined) this.#check(options.id, {});
-    return await replayRun(db, await read(id), work, options, this.#settings, (session, inner, own) => {
-      const carried = this.#carry(session, inner, own, undefined, {});
-      return this.#activate(own, carried, undefined, {});
-    });
+    if (options.id !== undefined) checkRun(options.id, {}, this.#settings.redactor);
+    return await replayRun(db, await read(id), work, options, this.#settings, (session, inner, own) =>
+      this.#inline.carry(session, inner, own),
+    );
   }
 
   /**
@@ -342,7 +177,7 @@ export class Holdfast {
    * INVALID_ARGUMENT, QUEUE_FULL, and COMMAND_NOT_ALLOWED where a call is under way at `at`.
    */
   async fork(id: string, options: ForkOptions = {}): Promise<Handle> {
-    if (options.id !== undefined) this.#check(options.id, {});
+    if (options.id !== undefined) checkRun(options.id, {}, this.#settings.redactor);
     const { db } = await this.opened();
     const recorded = await readRecordedRun(db, id, "fork");
     const { redactor } = this.#settings;
@@ -367,7 +202,7 @@ export class Holdfast {
   async importRun(file: string | URL, { id }: { readonly id?: string } = {}): Promise<string> {
     const read = await readRunFile(file);
     const runId = id ?? read.runId;
-    this.#check(runId, {});
+    checkRun(runId, {}, this.#settings.redactor);
     await importRun((await this.opened()).db, read, runId);
     return runId;
   }
@@ -471,23 +306,8 @@ export class Holdfast {
    * blobs go. Their heads stay, so that an id or a key that comes again does not repeat their effects. Windows of shared
    * budgets go that ended so long ago. Gives back how many runs.
    */
-  async prune({
-    olderThan,
-    status = ENDED,
-  }: {
-    olderThan: string | number;
-    status?: readonly RunStatus[];
-  }): Promise<number> {
-    const seconds = secondsOf("olderThan", olderThan);
-    const bad = status.find((each) => !ENDED.includes(each));
-    check(
-      "status",
-      bad === undefined,
-      `must be among ${ENDED.join(", ")}: only a run that has ended is pruned`,
-    );
-    const { db } = await this.opened();
-    await forgetWindows(db, seconds);
-    return await pruneRuns(db, seconds, status);
+  async prune(which: Pruning): Promise<number> {
+    return await prune(async () => (await this.opened()).db, which);
   }
 
   /** The entries of a run, in order: all, or those behind `after`, at most `limit`. Throws RUN_NOT_FOUND. */
@@ -519,16 +339,7 @@ export class Holdfast {
 
   /** Connects if that has not been done. Whoever calls it first starts it for all. */
   async opened(): Promise<{ db: Database; appender: Appender }> {
-    currentScope()?.session.trace?.refuse("the agent asks the database for something");
-    if (this.#closing !== undefined)
-      throw new HoldfastError("DATABASE_UNAVAILABLE", { why: "this Holdfast was closed" });
-    this.#means ??= this.#open();
-    try {
-      return await this.#means;
-    } catch (error) {
-      this.#means = undefined; // the next one tries again
-      throw error;
-    }
+    return await this.#connection.opened();
   }
 
   /**
@@ -536,15 +347,7 @@ export class Holdfast {
    * only checked where `migrate` is false: once, however often it is asked for. Throws what `openHoldfast` throws.
    */
   async tables(of: PackageMigrations): Promise<TablesDatabase> {
-    const { db } = await this.opened();
-    let made = this.#tables.get(of.migrations);
-    if (!made) {
-      made = this.#options.migrate === false ? checkSchema(db, of) : migrate(db, of);
-      this.#tables.set(of.migrations, made);
-      made.catch(() => this.#tables.delete(of.migrations)); // the next one tries again
-    }
-    await made;
-    return db;
+    return await this.#connection.tables(of);
   }
 
   /**
@@ -561,161 +364,15 @@ export class Holdfast {
     await this.close();
   }
 
-  async #activate<T>(
-    id: string,
-    promise: Promise<T>,
-    inputDigest: string | undefined,
-    options: RunOptions,
-  ): Promise<T> {
-    this.#active.set(id, { promise, inputDigest: inputDigest ?? null, agent: options.agent ?? null });
-    try {
-      return await promise;
-    } finally {
-      this.#active.delete(id);
-    }
-  }
-
-  /** Carries a session from its opening to its end. */
-  async #carry<T>(
-    session: Session,
-    work: () => T | PromiseLike<T>,
-    runId: string,
-    inputDigest: string | undefined,
-    options: RunOptions,
-    streamed = false,
-  ): Promise<T> {
-    const { agent, version, tags, input, onLeased = "refuse", budget } = options;
-    const cap = budget === undefined ? this.#settings.budget.perRun : limitsOf("budget", budget);
-    const start: Start = {
-      kind: "start",
-      agent,
-      version,
-      inline: true,
-      tags,
-      parent: session.parent?.runId,
-      ...(cap ? { budget: cap } : {}),
-      value: input === undefined ? undefined : encode(this.#settings.redactor.apply("input", input)),
-    };
-    let run: string | undefined;
-    let leave = () => {};
-    try {
-      const { db, appender, heart } = await this.#beating();
-      const graceSeconds = must(this.#options.graceSeconds, "graceSeconds");
-      const isClosed = () => this.#closing !== undefined;
-      const onTaking = (taking: string) => {
-        run = taking;
-        this.#held.add(taking);
-      };
-      const entered = await enterRun({
-        db,
-        heart,
-        runId,
-        start,
-        inputDigest,
-        onLeased,
-        graceSeconds,
-        isClosed,
-        isReplay: session.trace !== undefined,
-        onTaking,
-        onCreating: () => this.#create(),
-      });
-      if (entered.at === "finished") {
-        const { outcome } = replay(entered.entries);
-        if (outcome?.status === "cancelled") throw new HoldfastError("CANCELLED", { runId, by: undefined });
-        if (outcome?.kept && !streamed)
-          return (outcome.value === undefined ? undefined : decode(outcome.value)) as T;
-        session.open(entered.entries);
-        const value = await Promise.race([work(), session.stopped]);
-        await session.settled();
-        return value as T;
-      }
-      run = entered.lease.run;
-      this.#held.add(run);
-      leave = this.#attention.attend(run, session);
-      const { entries, lease, standing } = entered;
-      session.open(entries, { means: { db, appender, heart }, lease, standing });
-      return await finish(session, work, this.#settings.redactor);
-    } catch (error) {
-      session.stop(error); // calls that wait for the run to open, and streams over them, must hear of it
-      throw error;
-    } finally {
-      if (run !== undefined) this.#held.delete(run);
-      leave();
-    }
-  }
-
-  /** A run is being created or claimed. Gives back what to call once that is answered. */
-  #create(): () => void {
-    this.#creating++;
-    return () => {
-      this.#creating--;
-    };
-  }
-
-  async #beating(): Promise<Means> {
-    const { db, appender } = await this.opened();
-    if (this.#heart?.isDead) {
-      await this.#heart.stop();
-      this.#heart = undefined;
-    }
-    this.#heart ??= new Heart({
-      connection: db.connection,
-      leaseSeconds: must(this.#options.leaseSeconds, "leaseSeconds"),
-      onBeat: (leases) => void this.#afterBeat(db, leases).catch(() => {}),
-    });
-    await this.#heart.started();
-    return { db, appender, heart: this.#heart };
-  }
-
-  /** What is leased here but not worked on, at two beats in a row, goes back; and who is dead is noticed. */
-  async #afterBeat(db: Database, leases: readonly string[]): Promise<void> {
-    const heart = must(this.#heart, "the heart that beat");
-    await noticeDead(db, heart.name);
-    // A run that is being created is not lost: the answer that says it is ours may be under way.
-    const strays =
-      this.#creating > 0
-        ? []
-        : leases.filter((lease) => !this.#held.has(lease) && !this.#held.has(lease.split("/")[0] ?? ""));
-    const again = strays.filter((lease) => this.#strays.has(lease));
-    this.#strays = new Set(strays);
-    await giveBack(db, heart.number, again);
-    await expireQuestions(db);
-  }
-
-  async #open(): Promise<{ db: Database; appender: Appender }> {
-    const { database, migrate: mayMigrate = true } = this.#options;
-    const db = await openDatabase(database);
-    this.#db = db;
-    await (mayMigrate ? migrate(db) : checkSchema(db));
-    return { db, appender: new Appender(db) };
-  }
-
   async #close(graceSeconds: number): Promise<void> {
     const closed = new HoldfastError("DATABASE_UNAVAILABLE", { why: "this Holdfast was closed" });
     await this.#fleet.stop(graceSeconds);
-    await Promise.all(this.#attention.sessions.map((session) => session.wind(closed, graceSeconds * 1000)));
-    await Promise.allSettled([...this.#active.values()].map(({ promise }) => promise));
+    await Promise.all(
+      this.#leases.attention.sessions.map((session) => session.wind(closed, graceSeconds * 1000)),
+    );
+    await this.#inline.settled();
     setOutsideRun(this, undefined);
-    await this.#heart?.stop();
-    await this.#db?.close();
+    await this.#leases.stop();
+    await this.#connection.close();
   }
-
-  #check(id: string, options: RunOptions): string | undefined {
-    check("A run's id", typeof id === "string" && id !== "", "must be a string that is not empty");
-    check("A run's id", id.length <= LONGEST_ID, `must have at most ${LONGEST_ID} characters`);
-    check("A run's id", !id.includes("\0") && id.isWellFormed(), "must be text without NUL");
-    if (options.budget !== undefined) limitsOf("budget", options.budget);
-    const { maxSteps = 1 } = options;
-    check("maxSteps", Number.isInteger(maxSteps) && maxSteps >= 1, "must be a whole number from 1 on");
-    for (let scope = currentScope(); scope; scope = scope.session.parent) {
-      if (scope.runId === id) throw new HoldfastError("RUN_NESTED", { runId: id });
-    }
-    return options.input === undefined
-      ? undefined
-      : digestOf(this.#settings.redactor.apply("input", options.input));
-  }
-}
-
-function check(argument: string, holds: boolean, why: string): void {
-  if (!holds) throw new HoldfastError("INVALID_ARGUMENT", { argument, why });
 }

@@ -1,13 +1,10 @@
 // Opening, and what one has then
 export { hf } from "./default.ts";
-export {
-  Holdfast,
-  type HoldfastOptions,
-  openHoldfast,
-  type RunOptions,
-  type Streamed,
-  type TablesDatabase,
-} from "./holdfast.ts";
+export { Holdfast, openHoldfast } from "./holdfast.ts";
+export type { HoldfastOptions } from "./options.ts";
+export type { RunOptions } from "./run-options.ts";
+export type { Streamed } from "./inline-runs.ts";
+export type { TablesDatabase } from "./connection.ts";
 export type { Agent, AgentContext, AgentOptions, Handler } from "./fleet/agent.ts";
 export type { By } from "./fleet/commands.ts";
 export type { DeadLetter, DeadLetters } from "./fleet/dead-letters.ts";

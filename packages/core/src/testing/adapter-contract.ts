@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { HoldfastError } from "../errors.ts";
-import { type Holdfast, type HoldfastOptions, openHoldfast } from "../holdfast.ts";
+import { type Holdfast, openHoldfast } from "../holdfast.ts";
+import type { HoldfastOptions } from "../options.ts";
 import { budgetRows } from "./budget-rows.ts";
 import type { ContractAgent, ContractBench } from "./contract-bench.ts";
 import { policyRows } from "./policy-rows.ts";

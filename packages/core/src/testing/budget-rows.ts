@@ -1,8 +1,9 @@
 import { expect } from "vitest";
 import { usd } from "../budget/money.ts";
 import { HoldfastError } from "../errors.ts";
-import type { Holdfast, HoldfastOptions } from "../holdfast.ts";
+import type { Holdfast } from "../holdfast.ts";
 import { must } from "../must.ts";
+import type { HoldfastOptions } from "../options.ts";
 import type { ContractAgent, ContractBench } from "./contract-bench.ts";
 
 /** What the rows about budgets need of the contract they belong to. */

@@ -1,7 +1,8 @@
 import { expect } from "vitest";
 import { HoldfastError } from "../errors.ts";
-import type { Holdfast, HoldfastOptions } from "../holdfast.ts";
+import type { Holdfast } from "../holdfast.ts";
 import { must } from "../must.ts";
+import type { HoldfastOptions } from "../options.ts";
 import type { ContractAgent, ContractBench } from "./contract-bench.ts";
 
 /** What the rows need of the contract that they are part of. */
