@@ -27,9 +27,10 @@ export async function startPooler(database: string): Promise<Pooler> {
   await chmod(folder, 0o755);
   const port = await freePort();
   const user = decodeURIComponent(target.username);
+  const password = target.password ? ` password=${decodeURIComponent(target.password)}` : "";
   const settings = [
     "[databases]",
-    `${name} = host=${target.hostname} port=${target.port || 5432} dbname=${name} user=${user}`,
+    `${name} = host=${target.hostname} port=${target.port || 5432} dbname=${name} user=${user}${password}`,
     "[pgbouncer]",
     "listen_addr = 127.0.0.1",
     `listen_port = ${port}`,
