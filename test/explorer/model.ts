@@ -36,17 +36,17 @@ export const guards = {
   "check: deadline": "heart.ts mayCall: this.#pulse.isOver()",
   "check: lapses": "heart.ts mayCall: this.#pulse.lapses !== lapses",
   "check: locked": "heart.ts mayCall: this.#pulse.locked",
-  "check: stopped": "session.ts #execute: if (this.#stopError) throw",
-  "call: intent first": "session.ts #execute: await writer.flush()",
+  "check: stopped": "going-out.ts execute: if (this.#of.stopError) throw",
+  "call: intent first": "going-out.ts execute: await writer.flush()",
   "call: plan": "step/plan.ts: canRepeat(step.intent.effect) && canRepeat(effect)",
   "call: one key": "ledger/key.ts idempotencyKeyOf: of run and step alone",
   "reconcile: waits": "reconcile.ts LEFT: not done is believed once lease and time limit are over",
   "end: doubts settled": "session.ts finishOpen: doubtsOf(this.#run, true)",
   "word: still open": "run-writer.ts sayWhile: if (!holds()) return false",
-  "check: still its own": "session.ts #mayDispatch: await confirmLease(db, owner.lease)",
+  "check: still its own": "owner.ts mayDispatch: await confirmLease(db, owner.lease)",
   "notice: epoch": "store/lease.ts NOTICE: r.epoch = seen.epoch",
   "give back: beside waiting": "leases.ts #afterBeat: only a run that is being created holds it up",
-  "reconcile: from the takeover": "session.ts #ask: lostAt(this.#run, intent.epoch)",
+  "reconcile: from the takeover": "calls.ts #ask: lostAt(this.#of.run, intent.epoch)",
 } as const;
 export type Guard = keyof typeof guards;
 

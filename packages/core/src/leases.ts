@@ -2,7 +2,7 @@ import { Attention } from "./attention.ts";
 import type { Connection } from "./connection.ts";
 import { Heart } from "./heart.ts";
 import { must } from "./must.ts";
-import type { Means } from "./session.ts";
+import type { Means } from "./owner.ts";
 import type { Database } from "./store/database.ts";
 import { giveBack, noticeDead } from "./store/lease.ts";
 import { expireQuestions } from "./store/questions.ts";

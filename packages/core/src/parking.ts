@@ -192,3 +192,6 @@ export class Parking {
     }
   }
 }
+
+/** A call that is not to go on stays pending: an exception would reach the framework. */
+export const never = <T>(): Promise<T> => new Promise<T>(() => {});

@@ -1,76 +1,31 @@
 import { setTimeout as pause } from "node:timers/promises";
-import type { Appender } from "./appender.ts";
 import { type Asking, askPerson } from "./asking.ts";
 import { cutOff } from "./budget/tally.ts";
+import { Calls, type CallsOf, type Threw } from "./calls.ts";
 import { decode, encode } from "./codec.ts";
-import { Course, type Located } from "./course.ts";
-import { type Cleared, Deciding } from "./deciding.ts";
-import type { Candidate } from "./decisions.ts";
-import { besideOf, Dispatch, type Host, type Terms, type Unanswered } from "./dispatch.ts";
+import { Course } from "./course.ts";
+import type { Unanswered } from "./dispatch.ts";
 import { HoldfastError } from "./errors.ts";
-import type { Heart, Standing } from "./heart.ts";
-import { enterRow, Lane } from "./lane.ts";
+import type { Limits } from "./going-out.ts";
+import { Lane } from "./lane.ts";
 import { openQuestions } from "./ledger/asked.ts";
-import type { Effect, Ended, Entry, Intent, Outcome, Resolution, Settled } from "./ledger/entry.ts";
-import { idempotencyKeyOf } from "./ledger/key.ts";
+import type { Ended, Entry, Outcome } from "./ledger/entry.ts";
 import { RECEIVE, received } from "./ledger/received.ts";
-import { doubtsOf, forget, lostAt, type Run, replay } from "./ledger/replay.ts";
+import { doubtsOf, forget, type Run, replay } from "./ledger/replay.ts";
 import { resampledSteps } from "./ledger/resample.ts";
 import { must } from "./must.ts";
-import { Parking, type Wait } from "./parking.ts";
+import { isLapsed, lapsed, type Owner } from "./owner.ts";
+import { never, Parking, type Wait } from "./parking.ts";
 import type { Then } from "./policy/decision.ts";
 import type { OwnedRun } from "./port.ts";
-import { reconcile } from "./reconcile.ts";
 import type { WaitingOn } from "./run/status.ts";
 import { RunWriter } from "./run-writer.ts";
 import { currentScope, type Execution, Scope } from "./scope.ts";
-import { businessKeyOf, type RunSettings, settingsOf, type ToolSettings } from "./settings.ts";
-import { type Bill, type Holding, type Spending, spendingOf } from "./spending.ts";
+import type { RunSettings } from "./settings.ts";
+import { type Spending, spendingOf } from "./spending.ts";
 import type { Begun, Call } from "./step/call.ts";
-import { plan } from "./step/plan.ts";
-import { usedByAll } from "./store/counts.ts";
-import type { Database } from "./store/database.ts";
-import { confirmLease, type Leaving, whyNotOwned } from "./store/lease.ts";
-import type { Append, Lease, Short } from "./store/ledger.ts";
-import { unreachable } from "./unreachable.ts";
-
-/** What a session works with: of its process, not of its run. */
-export interface Means {
-  readonly db: Database;
-  readonly appender: Appender;
-  readonly heart: Heart;
-}
-
-/** What the owner of a run has, over its entries. */
-interface Owner {
-  readonly means: Means;
-  readonly lease: Lease;
-  /** What the lease was last known to be good under: see Heart. */
-  standing: Standing;
-}
-
-/** The call is on record as having thrown, or was refused: what its caller is to catch. */
-interface Threw {
-  readonly at: "threw";
-  readonly error: unknown;
-}
-
-/** A call that was found, on what terms it would go out. */
-interface Found<T> {
-  readonly lane: Lane;
-  readonly call: Call<T>;
-  readonly located: Located;
-  readonly terms: Terms;
-  readonly settings: ToolSettings;
-}
-
-/** What bounds a whole run, over all its executions. */
-export interface Limits {
-  /** Calls of models, tools and steps together. */
-  readonly maxSteps?: number | undefined;
-  /** Time that it is worked on, in milliseconds: not the time that it waits, is paused or queued. */
-  readonly timeoutMs?: number | undefined;
-}
+import { type Leaving, whyNotOwned } from "./store/lease.ts";
+import type { Append } from "./store/ledger.ts";
 
 /** A wait that is no longer does not park its run. */
 const SHORT_MS = 1_000;
@@ -100,10 +55,6 @@ export class Session implements Execution {
   readonly #kept = new Set<PromiseLike<unknown>>();
   /** Calls that are on their way: not yet found on record, decided, or open. */
   #beginning = 0;
-  /** Doubts that a tool is being asked about. */
-  readonly #resolving = new Map<string, Promise<boolean>>();
-  /** Calls that policy is deciding. */
-  readonly #clearing = new Map<string, Promise<Cleared | undefined>>();
   /** What calls were aborted with. */
   readonly #aborted = new Map<string, unknown>();
   /** What models were asked, in order of the last try, and how it failed where it did. */
@@ -114,7 +65,7 @@ export class Session implements Execution {
   #stopError: { error: unknown } | undefined;
   #run: Run = replay([]);
   #course: Course | undefined;
-  #deciding: Deciding | undefined;
+  #calls: Calls | undefined;
   #owner: Owner | undefined;
   #writer: RunWriter | undefined;
   #spending: Spending | undefined;
@@ -147,7 +98,7 @@ export class Session implements Execution {
     this.#run = replay(entries);
     if (owner) this.#own(owner);
     this.#course = new Course(this.runId, this.#run, this.#settings.redactor);
-    if (owner) this.#deciding = this.#newDeciding(this.#course, owner);
+    this.#calls = new Calls(this.#caller(this.#course));
     this.#opened.resolve();
     if (owner) this.#heed();
   }
@@ -213,7 +164,7 @@ export class Session implements Execution {
     this.#beginning++;
     try {
       await this.#mayBegin(lane, call.name);
-      return await this.#unlessControlFlow(lane, () => this.#plan(this.#find(lane, call)));
+      return await must(this.#calls, "the calls of an open run").begin(lane, call);
     } finally {
       this.#beginning--;
       this.#parking.announce();
@@ -234,13 +185,7 @@ export class Session implements Execution {
   /** What policy says of a call that a model asks for: decided now, with all calls of its answer, and for good. */
   async decides(lane: Lane, call: Call<never>): Promise<Then> {
     await this.#mayBegin(lane, call.name);
-    const emitter = must(this.#course, "the course of an open run").emitterOf(lane, call);
-    const deciding = this.#deciding;
-    if (emitter === undefined || !deciding) return "allow";
-    const decided = await this.#unlessControlFlow(lane, async () => ({
-      then: await deciding.foresee(candidateOf(this.#find(lane, call)), emitter),
-    }));
-    return decided.then;
+    return await must(this.#calls, "the calls of an open run").foresee(lane, call);
   }
 
   async #mayBegin(lane: Lane, name: string): Promise<void> {
@@ -475,7 +420,7 @@ export class Session implements Execution {
     if (this.#run.takeover?.after === "retry") this.#setAside(resampledSteps(this.#run));
     // A worker that could not renew in time stops itself first: nothing that it begins now would be its own.
     this.#unlisten = means.heart.onLapse(() => {
-      if (this.#isLapsed()) this.stop(lapsed(this.runId));
+      if (isLapsed(owner)) this.stop(lapsed(this.runId));
     });
     const { timeoutMs } = this.#limits;
     if (timeoutMs === undefined) return;
@@ -514,6 +459,33 @@ export class Session implements Execution {
     this.#pausing = false;
   }
 
+  #caller(course: Course): CallsOf {
+    const stopError = () => this.#stopError;
+    return {
+      session: this,
+      run: this.#run,
+      course,
+      parking: this.#parking,
+      settings: this.#settings,
+      limits: this.#limits,
+      owner: this.#owner,
+      spending: this.#spending,
+      open: this.#open,
+      aborted: this.#aborted,
+      unanswered: this.#unanswered,
+      get stopError() {
+        return stopError();
+      },
+      writer: (step) => this.#writerOr(step),
+      drifted: (drift) => void this.#writer?.say(drift),
+      isSettled: (step) => this.#isSettled(step),
+      doubt: (step) => this.#doubt(step),
+      stop: (error) => this.stop(error),
+      unlessStopped: (promise) => this.#unlessStopped(promise),
+      unlessControlFlow: (lane, begin) => this.#unlessControlFlow(lane, begin),
+    };
+  }
+
   #doubt(key: string): Wait {
     return { waitingOn: "doubt", isSettled: () => this.#isSettled(key) };
   }
@@ -524,332 +496,9 @@ export class Session implements Execution {
     for (const key of steps) forget(this.#run, key);
   }
 
-  #find<T>(lane: Lane, call: Call<T>): Found<T> {
-    const settings = call.kind === "tool" ? settingsOf(this.#settings.tools, call.name) : {};
-    const isFree = call.kind === "model" || call.pure;
-    const terms = {
-      effect: call.effect ?? settings.effect ?? (isFree ? undefined : "once"),
-      timeoutMs: call.timeoutMs ?? settings.timeoutMs,
-      retry: call.retry ?? settings.retry,
-    };
-    const business = businessKeyOf(settings, call);
-    const located = must(this.#course, "the course of an open run").locate(lane, call, business);
-    if (located.drift) this.#drifted(located.key, located.drift);
-    return { lane, call, located, terms, settings };
-  }
-
-  #drifted(step: string, differs: readonly string[]): void {
-    if (this.#settings.drift === "fail") {
-      throw new HoldfastError("DRIFTED", { runId: this.runId, step, differs });
-    }
-    this.#writer?.say({ kind: "note", note: "drift", step, differs });
-  }
-
-  /** Does what the plan says, and plans again when what it waited for is settled. */
-  async #plan<T>(found: Found<T>): Promise<Begun<T> | Threw> {
-    const { lane, call, located, terms } = found;
-    const { key, digest } = located;
-    const course = must(this.#course, "the course of an open run");
-    let cleared: Cleared | undefined;
-    let asksStandIn = this.#settings.standIn !== undefined;
-    for (;;) {
-      // The same call twice at once (a framework that repeats a tool call) is one call: wait for what comes of it.
-      if (this.#open.has(key)) {
-        await this.#open.get(key);
-        continue;
-      }
-      const planned = plan(this.#run.steps.get(key), digest, terms.effect);
-      switch (planned.do) {
-        case "return": {
-          const value = (planned.output === undefined ? undefined : decode(planned.output)) as T;
-          course.consume(lane, key, call.emits?.(value));
-          if (!located.drift) located.asked?.kept(); // with the entry that names its parts
-          return { at: "recorded", value };
-        }
-        case "throw":
-          course.consume(lane, key);
-          return { at: "threw", error: planned.error === undefined ? undefined : decode(planned.error) };
-        case "refuse": {
-          course.consume(lane, key);
-          const { reason } = planned;
-          return {
-            at: "threw",
-            error: new HoldfastError("POLICY_DENIED", { runId: this.runId, step: key, reason }),
-          };
-        }
-        case "diverge":
-          throw course.diverged(key, planned.why);
-        case "resolve":
-          await this.#resolve(found);
-          continue;
-        case "execute":
-          if (asksStandIn) {
-            asksStandIn = await this.#standIn(found);
-            continue;
-          }
-          if (cleared || !this.#isGoverned(found)) {
-            const begun = await this.#execute(found, cleared);
-            if (begun) return begun;
-          }
-          cleared = await this.#clear(found);
-          await this.#parking.mayBegin(lane);
-          if (this.#stopError) return never();
-          continue;
-        default:
-          unreachable(planned);
-      }
-    }
-  }
-
-  /** In a replay something answers instead of the world, and what it says is on record. False: the call goes out. */
-  async #standIn<T>({ call, located, terms }: Found<T>): Promise<boolean> {
-    const { standIn } = this.#settings.standIn ?? {};
-    if (!standIn) return false;
-    const { key, digest, asked } = located;
-    const { kind, name } = call;
-    if (kind === "model" && this.set && !call.heedsSet) {
-      const why = `cannot set a model or a prompt: the adapter of ${name} does not heed it; change the code instead`;
-      throw new HoldfastError("INVALID_ARGUMENT", { argument: "set", why });
-    }
-    const done = Promise.withResolvers<void>();
-    this.#open.set(key, done.promise);
-    try {
-      const stood = await standIn.answer(located, { kind, name, input: located.input, effect: terms.effect });
-      if (!stood) return false;
-      const writer = this.#writerOr(key);
-      writer.keep(asked?.blobs() ?? []);
-      const request = asked ? { request: asked.request } : {};
-      writer.say({ kind: "observation", step: key, call: kind, name, digest, ...request, ...stood });
-      await writer.flush();
-      asked?.kept();
-      return true;
-    } finally {
-      this.#open.delete(key);
-      done.resolve();
-      this.#parking.announce();
-    }
-  }
-
-  /** In doubt: the tool may know what became of the call; else a person has to say, and the run waits for that. */
-  async #resolve<T>(found: Found<T>): Promise<void> {
-    const { key } = found.located;
-    // Two calls may be the same step: it is asked about, and doubted, once.
-    const under = this.#resolving.get(key) ?? this.#ask(found).finally(() => this.#resolving.delete(key));
-    this.#resolving.set(key, under);
-    if (!(await under)) await this.#parking.wait(found.lane, this.#doubt(key));
-  }
-
-  /** True where it is settled: by the tool, or by a person who was quicker. */
-  async #ask<T>({ located, settings }: Found<T>): Promise<boolean> {
-    const { key } = located;
-    const writer = this.#writerOr(key);
-    const { leaseSeconds, redactor } = this.#settings;
-    const { means } = must(this.#owner, "the owner of a run that is written");
-    let resolution: Resolution | undefined;
-    for (let asked = false; ; asked = true) {
-      const step = this.#run.steps.get(key);
-      if (step?.at !== "intended" && step?.at !== "doubted") return true;
-      const { intent } = step;
-      const worker = this.#run.takeovers.get(intent.epoch)?.number;
-      // Not lost, and in doubt all the same: the call outlived its limit here, and is reckoned from its doubt.
-      const since = step.at === "doubted" ? step.doubt.at : intent.at;
-      const left = { intent, worker, lost: lostAt(this.#run, intent.epoch) ?? since };
-      if (!asked) {
-        resolution = await reconcile(means.db, settings, left, {
-          leaseSeconds,
-          redactor,
-          signal: this.signal,
-        });
-        if (!resolution && step.at === "doubted") return this.#isSettled(key);
-      }
-      const why = "the call may have gone out, and what came of it was not recorded";
-      const fact = resolution ?? ({ kind: "doubt", step: key, why } as const);
-      const isOpen = () => this.#run.steps.get(key) === step;
-      if (await writer.sayWhile(isOpen, fact)) return fact.kind === "resolution";
-    }
-  }
-
-  #newDeciding(course: Course, { means }: Owner): Deciding {
-    return new Deciding({
-      runId: this.runId,
-      run: this.#run,
-      course,
-      writer: must(this.#writer, "the owner's writer"),
-      parking: this.#parking,
-      settings: this.#settings,
-      signal: this.signal,
-      usedByAll: (counted) => usedByAll(means.db, counted),
-    });
-  }
-
-  #isGoverned<T>(found: Found<T>): boolean {
-    return this.#deciding?.governs(candidateOf(found)) ?? false;
-  }
-
-  /** Two calls may be the same step: it is decided once. */
-  async #clear<T>(found: Found<T>): Promise<Cleared | undefined> {
-    const { key, emitter } = found.located;
-    const deciding = must(this.#deciding, "deciding, in a run that is written");
-    const under =
-      this.#clearing.get(key) ??
-      deciding.clear(candidateOf(found), found.lane, emitter).finally(() => {
-        this.#clearing.delete(key);
-        this.#parking.announce();
-      });
-    this.#clearing.set(key, under);
-    return await under;
-  }
-
-  /** Writes the intent, and lets the call go out once that is durable and the run still ours. Undefined: decide again. */
-  async #execute<T>(found: Found<T>, cleared: Cleared = {}): Promise<Begun<T> | undefined> {
-    const { lane, call, located, terms, settings } = found;
-    const { key, row } = located;
-    const writer = this.#writerOr(key);
-    const course = must(this.#course, "the course of an open run");
-    const mark = { parallel: false };
-    if (row && row.open.size > 0 && call.kind === "step" && call.input === undefined) {
-      const why = "runs side by side with another step of its name: give each an input, or a name of its own";
-      throw new HoldfastError("INVALID_ARGUMENT", { argument: `step("${call.name}")`, why });
-    }
-    if (row) enterRow(row.open, mark);
-    const done = Promise.withResolvers<void>();
-    this.#open.set(key, done.promise);
-    const close = () => {
-      row?.open.delete(mark);
-      this.#open.delete(key);
-      done.resolve();
-      this.#parking.announce();
-    };
-
-    const idempotencyKey = idempotencyKeyOf(this.runId, key);
-    let intended = false;
-    let bill: Bill | undefined;
-    try {
-      const isNew = !this.#run.steps.has(key);
-      course.consume(lane, key);
-      if (this.#isLapsed()) throw lapsed(this.runId);
-      if (isNew) this.#refuseTooMany();
-      if (isNew && terms.effect !== undefined && terms.effect !== "read") {
-        course.refuseBesideUnconsumed(lane, call.name, located);
-      }
-      // A call goes out only once its intent, and all that came before it, is durable.
-      const intend = async (holding?: Holding) => {
-        const intent = this.#intent(found, cleared, terms.effect ?? "read", idempotencyKey, mark.parallel);
-        const short = await this.#intend({ ...intent, ...holding }, isNew ? cleared.counted : undefined);
-        intended = short === undefined;
-        return short;
-      };
-      const asked = cleared.changed ? { ...call, input: cleared.changed.input } : call;
-      bill = await this.#spending?.take({ call: asked, step: key, lane, declared: settings }, intend);
-      if (!intended && terms.effect !== undefined) await intend();
-      await this.#mayDispatch();
-      if (this.#stopError) throw this.#stopError.error;
-    } catch (error) {
-      // Intended, but it did not go out, and never will from here: that much is certain, if it can still be written.
-      if (intended) writer.say(didNotGoOut(key, call.name, terms.effect));
-      close();
-      if (error === FULL) return undefined;
-      throw error;
-    }
-    const again = () => this.#unlessControlFlow(lane, () => this.#plan(found));
-    const going = { idempotencyKey, terms, bill, mark, close, again, cleared, intended };
-    return new Dispatch(this.#host(key), lane, call, located, going);
-  }
-
-  /** A step more than the whole run may take stops it, whatever its framework would make of an error. */
-  #refuseTooMany(): void {
-    const { maxSteps: limit } = this.#limits;
-    if (limit === undefined) return;
-    const begun = [...this.#open.keys()].filter((key) => !this.#run.steps.has(key));
-    if (this.#run.stepsTaken + begun.length <= limit) return;
-    throw new HoldfastError("TOO_MANY_STEPS", { runId: this.runId, limit });
-  }
-
-  /** Gives back what shared budget is too low for it. Throws FULL where a limit of policy's is used up by now. */
-  async #intend(intent: Intent, counted: Cleared["counted"] = []): Promise<Short | undefined> {
-    const writer = this.#writerOr(intent.step);
-    const isCounted = this.#run.counted.has(intent.step);
-    const windows = isCounted ? [] : counted.filter(({ per }) => per !== "run");
-    if (windows.length === 0) return await writer.intend(intent);
-    // One statement takes from budgets, another adds to counts. Where both are due, the count goes ahead.
-    const goesAhead = intent.budgets !== undefined;
-    const rules = windows.map(({ rule }) => rule);
-    const fact = goesAhead ? ({ kind: "note", note: "counted", step: intent.step, rules } as const) : intent;
-    if (!(await writer.sayWithin(fact, windows))) throw FULL;
-    return goesAhead ? await writer.intend(intent) : undefined;
-  }
-
-  #intent<T>(
-    { lane, call, located }: Found<T>,
-    { decision, question, counted = [], changed }: Cleared,
-    effect: Intent["effect"],
-    key: string,
-    parallel: boolean,
-  ): Intent {
-    return {
-      kind: "intent",
-      step: located.key,
-      call: call.kind,
-      name: call.name,
-      digest: located.digest,
-      effect,
-      key,
-      ...(call.id === undefined ? {} : { id: call.id }),
-      ...(parallel ? { parallel } : {}),
-      ...besideOf(lane),
-      decision,
-      question,
-      ...(counted.length > 0 ? { counted: counted.map(({ rule }) => rule) } : {}),
-      value: encode(changed ? this.#settings.redactor.apply("input", changed.input) : located.input),
-    };
-  }
-
-  #host(step: string): Host {
-    return {
-      session: this,
-      course: must(this.#course, "the course of an open run"),
-      writer: this.#writerOr(step),
-      stop: (error) => this.stop(error),
-      settings: this.#settings,
-      aborted: (error) => void this.#aborted.set(step, error),
-      asked: (unanswered) => {
-        this.#unanswered.delete(step); // what was asked last stands last
-        this.#unanswered.set(step, unanswered);
-      },
-      unlessStopped: (promise) => this.#unlessStopped(promise),
-      mayDispatch: () => this.#mayDispatch(),
-      transaction: (idleMs) => must(this.#owner, "the owner of a run that is written").means.db.begin(idleMs),
-    };
-  }
-
-  /** Just before a call goes out: is the run still ours, as far as this process can know? */
-  async #mayDispatch(): Promise<void> {
-    const owner = this.#owner;
-    if (!owner) return;
-    const { heart, db } = owner.means;
-    for (;;) {
-      const may = heart.mayCall(owner.standing);
-      if (may === "yes") return;
-      if (may === "lapsed") throw lapsed(this.runId);
-      if (may === "unlocked") {
-        await heart.changed(100);
-        continue;
-      }
-      // While the lock was gone, somebody who saw that may have taken the run. None can from here on: see CONFIRM.
-      const { standing } = heart;
-      await confirmLease(db, owner.lease);
-      owner.standing = { lapses: owner.standing.lapses, lock: standing.lock };
-    }
-  }
-
   #isSettled(key: string): boolean {
     const step = this.#run.steps.get(key);
     return step?.at !== "intended" && step?.at !== "doubted";
-  }
-
-  #isLapsed(): boolean {
-    const owner = this.#owner;
-    return owner !== undefined && owner.means.heart.mayCall(owner.standing) === "lapsed";
   }
 
   async #park(waitingOn: WaitingOn, wakeInMs: number | undefined, holds: () => boolean): Promise<boolean> {
@@ -898,34 +547,3 @@ export class Session implements Execution {
     }
   }
 }
-
-/** Others were quicker: the limit of a rule that the call was within is used up. */
-const FULL = Symbol("full");
-
-const candidateOf = <T>({ call, located, terms }: Found<T>): Candidate => ({
-  key: located.key,
-  digest: located.digest,
-  call: call.kind,
-  name: call.name,
-  effect: terms.effect ?? "read",
-  input: call.input,
-  check: call.check,
-  schema: call.schema,
-  says: call.says,
-  hosted: call.hosted,
-});
-
-/** Of a plain model call there is no step to resolve: only its hold is given back. */
-function didNotGoOut(step: string, name: string, effect: Effect | undefined): Resolution | Settled {
-  const comment = "the call did not go out";
-  return effect === undefined
-    ? { kind: "note", note: "settled", step, name, why: comment, cost: 0 }
-    : { kind: "resolution", step, happened: false, by: "holdfast", comment };
-}
-
-const never = <T>(): Promise<T> => new Promise<T>(() => {});
-
-const lapsed = (runId: string) =>
-  new HoldfastError("DATABASE_UNAVAILABLE", {
-    why: `the lease on run ${runId} could not be renewed in time`,
-  });

@@ -1,5 +1,6 @@
+import type { Means } from "../owner.ts";
 import type { LedgerEntry, TailOptions } from "../read-ledger.ts";
-import type { Means, Session } from "../session.ts";
+import type { Session } from "../session.ts";
 import type { RunSettings } from "../settings.ts";
 import type { Database } from "../store/database.ts";
 import type { Lease } from "../store/ledger.ts";

@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { HoldfastError } from "../errors.ts";
 import { must } from "../must.ts";
-import type { Means, Session } from "../session.ts";
+import type { Means } from "../owner.ts";
+import type { Session } from "../session.ts";
 import { noticeDead } from "../store/lease.ts";
 import { readEntriesOf } from "../store/ledger.ts";
 import { type Claimed, claim, type Line, MOST_CLAIMED, wakeDue } from "../store/queue.ts";

@@ -66,7 +66,7 @@ const outputsOf = (_: unknown, { outputs }: AgentContext) => outputs;
 test("what a run of a flow returns reaches those that come after it", async () => {
   const holdfast = await open();
   const fetch = holdfast.agent("fetch", (n: number) => n);
-  const sum = holdfast.agent("sum", (_: unknown, { outputs }) => Number(outputs["a"]) + Number(outputs["b"]));
+  const sum = holdfast.agent("sum", (_: unknown, { outputs }) => Number(outputs.a) + Number(outputs.b));
   const show = holdfast.agent("show", outputsOf);
   await holdfast.worker().start();
   const flow = await holdfast.flow("nightly", [
