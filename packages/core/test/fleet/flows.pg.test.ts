@@ -125,7 +125,7 @@ test("a flow that is refused starts nothing; the same key again starts nothing n
     holdfast.flow("keyed", nodes, { key }),
     holdfast.flow("keyed", nodes, { key }),
   ]);
-  expect(first.runs["b"]?.id).toBe(second.runs["b"]?.id);
+  expect(first.runs.b?.id).toBe(second.runs.b?.id);
   expect(await count("one")).toBe(2);
   const other = [{ name: "a", agent: one, input: 7 }];
   expect(await outcomeOf(holdfast.flow("keyed", other, { key }))).toBe("RUN_EXISTS_DIFFERENT");
