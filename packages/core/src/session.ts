@@ -477,7 +477,7 @@ export class Session implements Execution {
         return stopError();
       },
       writer: (step) => this.#writerOr(step),
-      drifted: (drift) => void this.#writer?.say(drift),
+      drifted: (drift) => this.#writer?.say(drift),
       isSettled: (step) => this.#isSettled(step),
       doubt: (step) => this.#doubt(step),
       stop: (error) => this.stop(error),
