@@ -21,8 +21,8 @@ export const open = () =>
     prices: { scripted: { inputPerMillion: usd(1), outputPerMillion: usd(4) } },
   });
 
-/** The agent. Where it is killed: in its tool, when the money has moved and nobody knows. */
-export function agent(folder: string, killedIn: string | undefined): Promise<string> {
+/** The agent, and what it passes on its way: `reach` is told of each. */
+export function agent(folder: string, reach: (point: string) => void): Promise<string> {
   const provider = payments(folder);
   const tools = {
     delete_account: ai.tool({ inputSchema: z.object({}), execute: () => "deleted" }),
@@ -30,13 +30,14 @@ export function agent(folder: string, killedIn: string | undefined): Promise<str
       inputSchema: z.object({ orderId: z.string(), cents: z.int().positive() }),
       execute: (refund) => {
         const outcome = provider.refund(idempotencyKey(), refund);
-        if (killedIn === refund.orderId) process.kill(process.pid, "SIGKILL");
+        reach(`refund ${refund.orderId}`); // the money has moved, and nobody has noted it
         return outcome;
       },
     }),
   };
   const prompt = "Delete the account, refund orders 42 and 43.";
   const stopWhen = sdk.isStepCount(9);
+  const model = scripted(reach);
   return ai.generateText({ model, tools, prompt, stopWhen, maxOutputTokens: 100 }).then(({ text }) => text);
 }
 
@@ -47,28 +48,31 @@ const turns = [
   { name: "issue_refund", input: { orderId: "43", cents: 90_000 } },
 ];
 
-const model = new MockLanguageModelV4({
-  provider: "example",
-  modelId: "scripted",
-  doGenerate: async ({ prompt }) => {
-    const turn = turns[prompt.filter(({ role }) => role === "assistant").length];
-    return {
-      content: turn
-        ? [
-            {
-              type: "tool-call",
-              toolCallId: `call_${turn.name}`,
-              toolName: turn.name,
-              input: JSON.stringify(turn.input),
-            },
-          ]
-        : [{ type: "text", text: "Both orders are refunded. The account I could not delete." }],
-      finishReason: { unified: turn ? "tool-calls" : "stop", raw: undefined },
-      usage: {
-        inputTokens: { total: 100, noCache: 100, cacheRead: 0, cacheWrite: 0 },
-        outputTokens: { total: 20, text: 20, reasoning: 0 },
-      },
-      warnings: [],
-    };
-  },
-});
+const scripted = (reach: (point: string) => void) =>
+  new MockLanguageModelV4({
+    provider: "example",
+    modelId: "scripted",
+    doGenerate: async ({ prompt }) => {
+      const n = prompt.filter(({ role }) => role === "assistant").length;
+      reach(`turn ${n}`);
+      const turn = turns[n];
+      return {
+        content: turn
+          ? [
+              {
+                type: "tool-call",
+                toolCallId: `call_${turn.name}`,
+                toolName: turn.name,
+                input: JSON.stringify(turn.input),
+              },
+            ]
+          : [{ type: "text", text: "Both orders are refunded. The account I could not delete." }],
+        finishReason: { unified: turn ? "tool-calls" : "stop", raw: undefined },
+        usage: {
+          inputTokens: { total: 100, noCache: 100, cacheRead: 0, cacheWrite: 0 },
+          outputTokens: { total: 20, text: 20, reasoning: 0 },
+        },
+        warnings: [],
+      };
+    },
+  });

@@ -3,46 +3,43 @@ import { once } from "node:events";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { usd } from "@holdfast/core";
 import { open } from "./agent.ts";
 import { payments } from "./payments.ts";
 
-const runId = `governance-${Date.now()}`;
+const [runId = `governance-${Date.now()}`] = process.argv.slice(2);
 const folder = mkdtempSync(join(tmpdir(), "payments-"));
 const hf = await open();
 const ana = { by: "ana" };
 
-say(
-  "A worker begins. Policy denies the first call, asks about the second. It is killed once the question is seen, if it has not parked and gone by then.",
-);
-const first = worker();
-while ((await questions()).length === 0) await pause(20);
-first.kill("SIGKILL");
-await once(first, "close");
+say("A worker begins. Policy denies the first call, and the worker is killed as the model hears of it.");
+await worker("turn 1");
 
-say("Another worker: the same question, and it parks.");
-await ended(worker());
+say("The next one goes on from there. The second call is asked about: the run waits, and its worker is killed.");
+await worker("wait");
+
+say("Another one comes to the same question, and exits.");
+await worker();
 
 say("Ana approves. The next worker is killed in the refund: the money has moved, and nobody has noted it.");
 await approve();
-await ended(worker("42"));
+await worker("refund 42");
 
-say("The next one repeats that refund with its key, comes to the second one, asks, and parks.");
-await ended(worker());
+say("The next one repeats that refund with its key, comes to the second one, waits, and is killed.");
+await worker("wait");
 
-say("Ana approves that one, too. The budget has not enough for it: the run waits for more.");
+say("Ana approves that one, too. The budget has not enough for it: the run waits for more, and is killed.");
 await approve();
-await ended(worker());
+await worker("wait");
 
 say("A worker that comes meanwhile waits as well.");
-await ended(worker());
+await worker();
 
 say("Ana raises the budget. The next worker is killed in the second refund, and one more ends the run.");
 await hf.raiseBudget(runId, { to: usd(2000), ...ana });
-await ended(worker("43"));
-await ended(worker());
+await worker("refund 43");
+await worker();
 
 say("What the ledger says of it:");
 for (const entry of await hf.entries(runId)) {
@@ -57,24 +54,18 @@ say(`Paid: ${paid().join(" ")}`);
 await hf.close();
 if (paid().length !== 2) process.exitCode = 1;
 
-function worker(killedIn = ""): ReturnType<typeof spawn> {
+/** A worker in a process of its own, until that ends. */
+async function worker(killedAt = ""): Promise<void> {
   const program = fileURLToPath(new URL("worker.ts", import.meta.url));
-  return spawn(process.execPath, [...process.execArgv, program, runId, folder, killedIn], {
-    stdio: "inherit",
-  });
-}
-
-async function ended(child: ReturnType<typeof spawn>): Promise<void> {
+  const args = [...process.execArgv, program, runId, folder, killedAt];
+  const child = spawn(process.execPath, args, { stdio: "inherit" });
   const [, signal] = await once(child, "close");
   if (signal) console.log(`    killed: ${signal}`);
 }
 
-function questions() {
-  return hf.questions.list({ runId }).catch(() => []); // until the run is there
-}
-
 async function approve(): Promise<void> {
-  for (const { id } of await questions()) await hf.questions.answer(id, { approve: true, ...ana });
+  for (const { id } of await hf.questions.list({ runId }))
+    await hf.questions.answer(id, { approve: true, ...ana });
 }
 
 function say(text: string): void {
