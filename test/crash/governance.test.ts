@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { type Entry, openHoldfast, usd } from "@holdfast/core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { freshDatabase } from "../fresh-database.ts";

@@ -16,7 +16,9 @@ const ana = { by: "ana" };
 say("A worker begins. Policy denies the first call, and the worker is killed as the model hears of it.");
 await worker("turn 1");
 
-say("The next one goes on from there. The second call is asked about: the run waits, and its worker is killed.");
+say(
+  "The next one goes on from there. The second call is asked about: the run waits, and its worker is killed.",
+);
 await worker("wait");
 
 say("Another one comes to the same question, and exits.");

@@ -11,7 +11,8 @@ export function payments(folder: string) {
       writeFileSync(file, JSON.stringify(refund));
       return "paid";
     },
-    paid: (): string[] => readdirSync(folder)
+    paid: (): string[] =>
+      readdirSync(folder)
         .map((file) => readFileSync(join(folder, file), "utf8"))
         .sort(),
   };
