@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { type Entry, openHoldfast, usd } from "@holdfast/core";
+import { type LedgerEntry, openHoldfast, usd } from "@holdfast/core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { freshDatabase } from "../fresh-database.ts";
 
@@ -74,7 +74,7 @@ test("policy, a person and a budget each stop an agent, whose workers are killed
 });
 
 /** The entries that say what stood between the model and its tools, and what went out to them. */
-function told(entry: Entry): string[] {
+function told(entry: LedgerEntry): string[] {
   if (entry.kind === "refusal") return [`refused ${entry.name}: ${entry.reason}`];
   if (entry.kind === "question") return [`asks about ${JSON.stringify(entry.input)}`];
   if (entry.kind === "answer") return [`${entry.by}: ${entry.says}`];
