@@ -4,6 +4,7 @@ import { HoldfastError } from "./errors.ts";
 import type { Resolution } from "./ledger/entry.ts";
 import { doubtsOf, replay, type Step } from "./ledger/replay.ts";
 import { Redactor } from "./redact.ts";
+import type { RunStatus } from "./run/status.ts";
 import type { Database } from "./store/database.ts";
 import { readEntries } from "./store/ledger.ts";
 import { writeOutside } from "./store/outside.ts";
@@ -27,7 +28,7 @@ export interface OpenDoubt {
 export type Resolved = { readonly happened: unknown } | { readonly didNotHappen: true };
 
 export interface Doubts {
-  /** The open doubts of one run, or of all runs that are parked or were left behind, the oldest run last. */
+  /** The open doubts of one run, or of all runs that are parked, were left behind, or ended badly, the oldest run last. */
   list(filter?: { runId?: string | undefined; limit?: number | undefined }): Promise<OpenDoubt[]>;
   /**
    * Says what became of a call. `happened` is recorded as what it returned, `didNotHappen` lets it go out again. The run
@@ -44,6 +45,8 @@ export interface Doubts {
 
 /** Runs looked through in one listing. */
 const MOST_RUNS = 100;
+/** Ends that a run comes to with calls under way. */
+const ENDED: readonly RunStatus[] = ["failed", "cancelled", "dead"];
 /** How often a resolution is tried against a ledger that others are writing to. */
 const TRIES = 20;
 
@@ -54,9 +57,10 @@ export function doubtsOn(database: () => Promise<Database>, redactor = new Redac
       if (runId !== undefined) return await openDoubts(db, await mustGetHead(db, runId));
       const parked = await listHeads(db, { status: "waiting", waitingOn: "doubt" }, limit);
       const left = await listHeads(db, { status: "waiting", waitingOn: "caller" }, limit);
-      const failed = await listHeads(db, { status: "failed" }, limit);
+      const ended = [];
+      for (const status of ENDED) ended.push(...(await listHeads(db, { status }, limit)));
       const open = [];
-      for (const head of [...parked, ...left, ...failed]) open.push(...(await openDoubts(db, head)));
+      for (const head of [...parked, ...left, ...ended]) open.push(...(await openDoubts(db, head)));
       return open;
     },
 
@@ -101,7 +105,7 @@ const isSame = (one: Resolution, other: Resolution): boolean =>
   one.comment === other.comment;
 
 /** Nobody works on the run: what it left open will not be closed by whoever opened it. */
-const isAbandoned = ({ status }: Head) => status === "waiting" || status === "failed";
+const isAbandoned = ({ status }: Head) => status === "waiting" || ENDED.includes(status);
 
 async function openDoubts(db: Database, head: Head): Promise<OpenDoubt[]> {
   const run = replay(await readEntries(db, head));

@@ -303,8 +303,9 @@ export class Holdfast {
 
   /**
    * Forgets runs that ended so long ago (`30d`, `12h`; a number is milliseconds), in bounded batches: their entries and
-   * blobs go. Their heads stay, so that an id or a key that comes again does not repeat their effects. Windows of shared
-   * budgets go that ended so long ago. Gives back how many runs.
+   * blobs go. Their heads stay, so that an id or a key that comes again does not repeat their effects. A run with an open
+   * doubt or an open question is kept: `hf.runs.delete` forgets it by its id. Windows of shared budgets go that ended so
+   * long ago. Gives back how many runs.
    */
   async prune(which: Pruning): Promise<number> {
     return await prune(async () => (await this.opened()).db, which);
@@ -315,7 +316,10 @@ export class Holdfast {
     return await readLedger((await this.opened()).db, id, part);
   }
 
-  /** The entries of a run as they are written, until its last. Goes on through takeovers and waits. */
+  /**
+   * The entries of a run as they are written, until its last. Goes on through takeovers and waits. Of a pruned run there are
+   * none, of an imported one those that were read in.
+   */
   async *tail(id: string, options: TailOptions = {}): AsyncGenerator<LedgerEntry> {
     yield* tailLedger((await this.opened()).db, id, options);
   }

@@ -3,7 +3,7 @@ import { decode } from "./codec.ts";
 import type { Entry, Fact } from "./ledger/entry.ts";
 import type { Database } from "./store/database.ts";
 import { readEntries } from "./store/ledger.ts";
-import { mustGetHead } from "./store/runs.ts";
+import { type Head, mustGetHead } from "./store/runs.ts";
 
 /** What one large field of an entry is called, by its kind. */
 interface Values {
@@ -61,13 +61,16 @@ export async function* tailLedger(
       yield show(entry);
     }
     if (entries.length > 0) lookMs = SHORTEST_LOOK_MS;
-    else if (head.finishedAt !== null && after >= head.seq) return;
+    else if (isOver(head) && (after >= head.seq || head.prunedAt !== null)) return;
     else {
       await pause(lookMs, undefined, signal ? { signal } : {}).catch(() => {});
       lookMs = Math.min(lookMs * 1.5, LONGEST_LOOK_MS);
     }
   }
 }
+
+/** Nobody writes to it any more: it has ended, or it is here to be looked at. */
+const isOver = ({ finishedAt, imported }: Head) => finishedAt !== null || imported;
 
 function show(entry: Entry): LedgerEntry {
   const { value, ...rest } = entry as Entry & { value?: never };

@@ -1,5 +1,7 @@
+import { fc, test as property } from "@fast-check/vitest";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { Appender } from "../src/appender.ts";
+import { parseRunFile, writeRunFile } from "../src/export/run-file.ts";
 import type { Fact } from "../src/ledger/entry.ts";
 import { park, takeLease } from "../src/store/lease.ts";
 import { append, type Lease, readEntries, type Uncounted } from "../src/store/ledger.ts";
@@ -8,6 +10,7 @@ import { intended, observed } from "../src/testing/given.ts";
 import { aRun, aWorker, entriesOf, expire, headOf, noteOf, takeOver, toldOf, useStore } from "./store.ts";
 
 const store = useStore();
+const hostile = ["runId", "seq", "epoch", "at", "kind", "step", "value", "__proto__"];
 const ended: Fact = { kind: "outcome", status: "succeeded", kept: true };
 
 const appender = () => new Appender(store.db);
@@ -63,6 +66,35 @@ describe("an append", () => {
     const entries = await readEntries(store.db, lease, 2);
     expect(entries).toMatchObject(facts);
   });
+
+  property.prop([fc.dictionary(fc.constantFrom(...hostile), fc.jsonValue({ maxDepth: 1 }))], { numRuns: 25 })(
+    "takes its stamp from nothing that a fact, or a row of the table, calls by the stamp's names",
+    async (fields) => {
+      const lease = await aRun(store, await aWorker(store));
+      const { value: _, ...others } = fields;
+      await appender().append({ lease, number: 1, facts: [{ ...others, ...noteOf("a") }] });
+      const [{ body, at } = { body: "", at: new Date(0) }] = await store.sql<{ body: string; at: Date }>(
+        "select body, at from holdfast.entries where run = $1 and seq = 3",
+        [lease.run],
+      );
+      expect(hostile.filter((name) => name !== "__proto__" && name in JSON.parse(body))).toEqual([]);
+
+      const forged = JSON.stringify({ ...JSON.parse(body), ...fields });
+      await store.sql("alter table holdfast.entries disable trigger user");
+      await store.sql("update holdfast.entries set body = $2 where run = $1 and seq = 3", [lease.run, forged]);
+      await store.sql("alter table holdfast.entries enable trigger user");
+      const { runId } = lease;
+      const stamp = { runId, seq: 3, epoch: 1, at, kind: "note", step: "a" };
+      const [entry] = await readEntries(store.db, lease, 2);
+      expect(entry).toMatchObject(stamp);
+      expect(entry).not.toHaveProperty("value");
+      expect(Object.getPrototypeOf(entry)).toBe(Object.prototype);
+
+      const entries = await readEntries(store.db, lease);
+      const file = writeRunFile({ runId, entries, blobs: new Map(), redacted: { paths: [], patterns: [] } });
+      expect((await parseRunFile(file)).entries[2]).toMatchObject(stamp);
+    },
+  );
 
   test("of a writer that was taken over is fenced off, even once it has caught up", async () => {
     const worker = await aWorker(store);

@@ -45,12 +45,15 @@ describe("a writer from outside", () => {
     expect(await toldOf(store, lease)).toHaveLength(4);
   });
 
-  test.each(["succeeded", "cancelled"] as const)("does not write to a run that has %s", async (ends) => {
+  test.each([
+    ["succeeded", "resolution", resolved(step, false)],
+    ["cancelled", "command", { kind: "command", command: "pause", by: "ana" }],
+  ] as const)("does not write to a run that has %s: a %s", async (ends, _, fact) => {
     const lease = await aRun(store, await aWorker(store));
     await append(store.db, [
       { lease, number: 1, facts: [{ kind: "outcome", status: ends, kept: true }], ends },
     ]);
-    expect(await writeOutside(store.db, lease, 3, resolved(step, false))).toBe(false);
+    expect(await writeOutside(store.db, lease, 3, fact)).toBe(false);
     expect(await toldOf(store, lease)).toEqual(["outcome"]);
   });
 

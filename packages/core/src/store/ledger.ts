@@ -279,21 +279,29 @@ export function rowOf(fact: Fact): {
   body: string;
   value: Encoded | null;
 } {
-  const { kind, step, value, ...small } = fact as Fact & { step?: string; value?: Encoded };
-  return { kind, step: step ?? null, body: JSON.stringify(small), value: value ?? null };
+  const { kind, step, value } = fact as Fact & { step?: string; value?: Encoded };
+  const body = JSON.stringify(smallOf(fact as Partial<EntryRow>));
+  return { kind, step: step ?? null, body, value: value ?? null };
 }
 
+/** What has a column of its own is not in the body, and not taken from there either: nothing but the store stamps. */
 function entryOf(runId: string, { seq, epoch, at, kind, step, body, value }: EntryRow): Entry {
   return {
+    ...smallOf(JSON.parse(body)),
     runId,
     seq,
     epoch,
     at,
     kind,
     ...(step === null ? {} : { step }),
-    ...JSON.parse(body),
-    ...(value === null ? {} : { value: value as Encoded }),
-  };
+    ...(value === null ? {} : { value }),
+  } as Entry;
+}
+
+function smallOf(fact: Partial<EntryRow> & { readonly runId?: string }): object {
+  const { runId: _runId, seq: _seq, epoch: _epoch, at: _at, ...own } = fact;
+  const { kind: _kind, step: _step, value: _value, ...small } = own;
+  return small;
 }
 
 const powerOfTwo = (n: number) => 2 ** Math.ceil(Math.log2(Math.max(n, 1)));

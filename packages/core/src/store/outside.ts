@@ -8,7 +8,8 @@ import { type Lease, rowOf } from "./ledger.ts";
 // (`seq = $2`): whatever the writer decided by is then still so. It does not touch the owner's count of appends. A run
 // that is parked is woken in the same stroke, and its epoch goes up: a call that the last owner left behind can no more
 // say what came of it once somebody else has. A run that has not begun (epoch 0) waits for its time, or for other runs to
-// end: it has no call that could be spoken for, and is not woken.
+// end: it has no call that could be spoken for, and is not woken. What became of an effect is also said of a run that was
+// cancelled or is dead.
 const WRITE = /* sql */ `
 with head as (
   update holdfast.runs
@@ -19,7 +20,7 @@ with head as (
          waiting_on = case when epoch = 0 then waiting_on when status = 'waiting' and inline then 'caller' end
    where run = $1
      and seq = $2
-     and status in ('queued', 'running', 'waiting', 'failed')
+     and (status in ('queued', 'running', 'waiting', 'failed') or status in ('cancelled', 'dead') and $3 = 'resolution')
   returning run, seq, epoch
 )
 insert into holdfast.entries (run, seq, epoch, at, kind, step, body, value)

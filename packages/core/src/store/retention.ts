@@ -6,15 +6,27 @@ const BATCH = 100;
 
 const SAY_SO = /* sql */ `select set_config('holdfast.pruning', 'on', true)`;
 
+// What is still open is not forgotten: an effect that may have happened, and what a run that may go on asks. A run that
+// succeeded has nothing open, and a cancelled one nobody answers.
 const OLD = /* sql */ `
-select run
-  from holdfast.runs
- where finished_at < now() - make_interval(secs => $1)
-   and pruned_at is null
-   and status = any ($2)
- order by finished_at
+select r.run
+  from holdfast.runs r
+ where r.finished_at < now() - make_interval(secs => $1)
+   and r.pruned_at is null
+   and r.status = any ($2)
+   and (r.status = 'succeeded' or not (
+             r.status <> 'cancelled' and exists (select from holdfast.questions q where q.run = r.run and q.closed_at is null)
+          or exists (select from holdfast.entries i
+                      where i.run = r.run
+                        and (i.kind = 'doubt' or i.kind = 'intent' and i.body::json ->> 'effect' = 'once')
+                        and not exists (select from holdfast.entries e
+                                         where e.run  = r.run
+                                           and e.step = i.step
+                                           and e.seq  > i.seq
+                                           and e.kind in ('observation', 'resolution')))))
+ order by r.finished_at
  limit $3
-   for update skip locked`;
+   for update of r skip locked`;
 
 const ONE = /* sql */ `
 select run, status
@@ -30,7 +42,7 @@ const DROP_HEAD = /* sql */ `delete from holdfast.runs where run = any ($1::bigi
 
 /**
  * Forgets runs that ended so long ago, a batch at a time, and keeps their heads: whoever comes back with the id or the key
- * of one must not repeat its effects. Gives back how many.
+ * of one must not repeat its effects. One with an open doubt or question is left as it is. Gives back how many.
  */
 export async function pruneRuns(
   db: Database,
