@@ -81,7 +81,10 @@ describe("an append", () => {
 
       const forged = JSON.stringify({ ...JSON.parse(body), ...fields });
       await store.sql("alter table holdfast.entries disable trigger user");
-      await store.sql("update holdfast.entries set body = $2 where run = $1 and seq = 3", [lease.run, forged]);
+      await store.sql("update holdfast.entries set body = $2 where run = $1 and seq = 3", [
+        lease.run,
+        forged,
+      ]);
       await store.sql("alter table holdfast.entries enable trigger user");
       const { runId } = lease;
       const stamp = { runId, seq: 3, epoch: 1, at, kind: "note", step: "a" };

@@ -53,18 +53,24 @@ describe("what is pruned", () => {
   test.each([
     ["failed", failing],
     ["was cancelled", cancelled],
-  ])("is no run that %s while an effect of it may have happened, until somebody has said", async (_, make) => {
-    const { holdfast, id } = await make();
-    await prune(holdfast);
-    expect(await holdfast.doubts.list({ runId: id })).toMatchObject([{ step: "wire#0" }]);
-    expect((await holdfast.doubts.list()).map(({ runId }) => runId)).toContain(id);
-    const before = await holdfast.runs.get(id);
-    await holdfast.doubts.resolve(id, "wire#0", { happened: "sent" }, ana);
-    expect(await holdfast.doubts.list({ runId: id })).toEqual([]);
-    expect(await holdfast.runs.get(id)).toMatchObject({ status: before.status, waitingOn: before.waitingOn });
-    await prune(holdfast);
-    expect(await isGone(holdfast, id)).toBe(true);
-  });
+  ])(
+    "is no run that %s while an effect of it may have happened, until somebody has said",
+    async (_, make) => {
+      const { holdfast, id } = await make();
+      await prune(holdfast);
+      expect(await holdfast.doubts.list({ runId: id })).toMatchObject([{ step: "wire#0" }]);
+      expect((await holdfast.doubts.list()).map(({ runId }) => runId)).toContain(id);
+      const before = await holdfast.runs.get(id);
+      await holdfast.doubts.resolve(id, "wire#0", { happened: "sent" }, ana);
+      expect(await holdfast.doubts.list({ runId: id })).toEqual([]);
+      expect(await holdfast.runs.get(id)).toMatchObject({
+        status: before.status,
+        waitingOn: before.waitingOn,
+      });
+      await prune(holdfast);
+      expect(await isGone(holdfast, id)).toBe(true);
+    },
+  );
 
   test("is a run with an open doubt only by its id", async () => {
     const { holdfast, id } = await failing();
