@@ -16,8 +16,11 @@ interface App {
   readonly hf?: unknown;
 }
 
-/** Loads the user's module, and gives back the Holdfast its agents are registered on. Throws INVALID_ARGUMENT. */
-export async function loadApp(path: string, database: string | undefined): Promise<Holdfast> {
+/**
+ * Loads the user's module, and gives back the Holdfast its agents are registered on. One that is opened here checks its
+ * schema only, where `migrate` is false. Throws INVALID_ARGUMENT.
+ */
+export async function loadApp(path: string, database: string | undefined, migrate = true): Promise<Holdfast> {
   const app = (await import(pathToFileURL(resolve(path)).href)) as App;
   const refuse = (why: string) => new HoldfastError("INVALID_ARGUMENT", { argument: `--app ${path}`, why });
   if (app.hf !== undefined) {
@@ -26,7 +29,11 @@ export async function loadApp(path: string, database: string | undefined): Promi
   }
   if (typeof app.default !== "function")
     throw refuse("exports neither a Holdfast as hf, nor a function by default that registers agents on one");
-  const hf = await openHoldfast({ ...app.options, ...(database === undefined ? {} : { database }) });
+  const hf = await openHoldfast({
+    ...app.options,
+    ...(database === undefined ? {} : { database }),
+    ...(migrate ? {} : { migrate }),
+  });
   try {
     await app.default(hf);
     return withAgents(hf, refuse);

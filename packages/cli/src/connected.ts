@@ -10,13 +10,29 @@ export interface Common {
   readonly json?: boolean;
 }
 
-/** What a command has to work with: an open Holdfast, how it shows what it finds, and how it says so. */
-export interface At {
-  readonly hf: Holdfast;
+/** How a command shows what it has found, and how it says so. */
+export interface Showing {
   readonly shown: Shown;
   /** Says it as JSON where that was asked for, else as the text that `lines` makes. */
   readonly say: (json: unknown, lines: () => readonly string[]) => void;
+}
+
+/** What a command has to work with: an open Holdfast beside that. */
+export interface At extends Showing {
+  readonly hf: Holdfast;
   readonly json: boolean;
+}
+
+export function showing(terminal: Terminal, { json = false }: Common): Showing {
+  const say: Showing["say"] = (said, lines) =>
+    terminal.out(
+      json
+        ? `${JSON.stringify(said, null, 2)}\n`
+        : lines()
+            .map((line) => `${line}\n`)
+            .join(""),
+    );
+  return { shown: shownBy(new Redactor()), say };
 }
 
 /** Opens Holdfast for one command, without touching its schema, and closes it after. */
@@ -27,16 +43,8 @@ export async function connected<T>(
 ): Promise<T> {
   const { database, json = false } = command.optsWithGlobals<Common>();
   const hf = await openHoldfast({ ...(database === undefined ? {} : { database }), migrate: false });
-  const say: At["say"] = (said, lines) =>
-    terminal.out(
-      json
-        ? `${JSON.stringify(said, null, 2)}\n`
-        : lines()
-            .map((line) => `${line}\n`)
-            .join(""),
-    );
   try {
-    return await work({ hf, shown: shownBy(new Redactor()), say, json });
+    return await work({ hf, ...showing(terminal, { json }), json });
   } finally {
     await hf.close({ graceSeconds: 0 });
   }

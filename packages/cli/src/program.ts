@@ -12,6 +12,7 @@ import { addKeys } from "./commands/keys.ts";
 import { addMigrate } from "./commands/migrate.ts";
 import { addPrune } from "./commands/prune.ts";
 import { addQuestions } from "./commands/questions.ts";
+import { addReplaying } from "./commands/replaying.ts";
 import { addRuns } from "./commands/runs.ts";
 import { addSchedules } from "./commands/schedules.ts";
 import { addServe } from "./commands/serve.ts";
@@ -49,6 +50,7 @@ const ADDED: readonly ((holdfast: Command, terminal: Terminal) => void)[] = [
   addDoubts,
   addSteering,
   addForking,
+  addReplaying,
   addComparing,
   addBudgets,
   addFleet,

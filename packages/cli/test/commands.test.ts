@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { ask, openHoldfast, step } from "@holdfast/core";
 import { expect, test } from "vitest";
 import { z } from "zod";
@@ -162,6 +163,27 @@ test("two runs are compared, and one is exported and read in elsewhere", async (
   expect((await line.json("import", to, "--id", copy)).runId).toBe(copy);
   expect((await line.json("diff", a, copy)).same).toBe(true);
   await rm(folder, { recursive: true });
+});
+
+test("an app's agent is run over the record of a run, and ends with 1 where it does not follow", async () => {
+  const app = fileURLToPath(new URL("./app.ts", import.meta.url));
+  const [id, other] = [newId(), newId()];
+  await line.hf.run(id, () => 3, { agent: "adder", input: { a: 1, b: 2 } });
+  await line.hf.run(other, () => step("price", () => 3), { agent: "adder", input: { a: 1, b: 2 } });
+  const follows = await line.holdfast("replay", id, "--app", app);
+  expect([follows.exit, follows.out]).toEqual([0, `The code follows the record of run ${id}: 0 calls.\n`]);
+  const leaves = await line.holdfast("replay", other, "--app", app);
+  expect([leaves.exit, leaves.out]).toEqual([1, expect.stringContaining("leaves its record at price#0")]);
+
+  const own = newId();
+  const options = ["--mode", "mock-tools", "--input", '{"a":2,"b":2}', "--id", own, "--by", "ana"];
+  const replayed = await line.holdfast("replay", id, "--app", app, ...options);
+  expect(replayed.out).toContain(`Replayed as run ${own}: 4\n`);
+  expect((await line.holdfast("show", own)).out).toMatch(/forked .* by ana/);
+  const counterfactual = ["--mode", "counterfactual", "--output", "price#0=7"];
+  expect((await line.json("replay", other, "--app", app, ...counterfactual)).value).toBe(3);
+  expect((await line.holdfast("replay", id, "--app", app, "--mode", "live")).exit).toBe(2);
+  expect((await line.holdfast("replay", "none", "--app", app)).exit).toBe(3);
 });
 
 test("old runs are pruned, and one is deleted only when that is meant", async () => {

@@ -57,9 +57,23 @@ test("dev serves without a key, and its worker starts anew when a file changes",
   const dev = new Process(["-d", line.url, "dev", "--port", "0", "--app", file]);
   const [, url] = await dev.says(/serves at (\S+)/);
   expect((await fetch(`${url}/v1/runs`)).status).toBe(200);
+  const id = newId();
+  await line.hf.run(id, () => 3, { agent: "adder", input: { a: 1, b: 2 } });
+  const replay = async (asked: object) => {
+    const response = await fetch(`${url}/v1/runs/${id}/replay`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(asked),
+    });
+    return [response.status, await response.json()];
+  };
   await dev.says(/Works for adder\./);
+  expect(await replay({ mode: "trace" })).toMatchObject([200, { follows: true, value: 3 }]);
+  const set = { input: { a: 2, b: 2 } };
+  expect(await replay({ mode: "mock-tools", set })).toMatchObject([200, { value: 4 }]);
   await writeFile(file, 'export default (hf) => { hf.agent("other", () => 1); };\n');
   await dev.says(/Works for other\./);
+  expect(await replay({ mode: "trace" })).toMatchObject([409, { code: "COMMAND_NOT_ALLOWED" }]);
   dev.kill("SIGTERM");
   expect(await dev.exited).toBe(0);
 });

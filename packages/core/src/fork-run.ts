@@ -26,6 +26,8 @@ export interface ForkOptions {
   readonly set?: ForkSet | undefined;
   /** The id of the new run. Default: made up. */
   readonly id?: string | undefined;
+  /** Who forks it. Recorded. */
+  readonly by?: string | undefined;
   /** What the shared entries say was spent counts against the fork's budget. Default false: it has spent nothing. */
   readonly countSpent?: boolean | undefined;
 }
@@ -41,7 +43,13 @@ interface ForkTerms {
 export async function forkRun(
   db: Database,
   { head, entries, runId, blobs }: RecordedRun & { readonly head: Head },
-  { at = head.seq, set = {}, id = `${runId}~${randomUUID().slice(0, 8)}`, countSpent = false }: ForkOptions,
+  {
+    at = head.seq,
+    set = {},
+    id = `${runId}~${randomUUID().slice(0, 8)}`,
+    by,
+    countSpent = false,
+  }: ForkOptions,
   { redactor, queueLimit, replays }: ForkTerms,
 ): Promise<string> {
   const refuse = (why: string) => new HoldfastError("COMMAND_NOT_ALLOWED", { runId, command: "fork", why });
@@ -75,6 +83,7 @@ export async function forkRun(
     note: "forked",
     from: runId,
     shared: at,
+    by,
     ...(replays ? { replays } : {}),
     ...(countSpent ? { countsSpent: true } : {}),
     ...(changes.length > 0 ? { changed: changes.map(({ seq }) => seq), aside } : {}),

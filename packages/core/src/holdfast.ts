@@ -50,6 +50,11 @@ export async function openHoldfast(options: HoldfastOptions = {}): Promise<Holdf
   return holdfast;
 }
 
+interface TraceOptions {
+  readonly mode: "trace";
+}
+const TRACE: TraceOptions = { mode: "trace" };
+
 export class Holdfast {
   /** Runs: one, or many, by what is to be found of them. */
   readonly runs: RunList;
@@ -129,7 +134,8 @@ export class Holdfast {
   }
 
   /**
-   * Runs `work` over the record of a run, and never touches that run. `work` is given its input.
+   * Runs `work` over the record of a run, and never touches that run. `work` is given its input. Without `work` it is the
+   * agent that this process has registered under the run's agent's name.
    *
    * `trace`: every model call, tool call and step is answered from the record, and what is not on it is not called. Nothing
    * is written. Gives back whether the code still does what is on record, and where it first does not.
@@ -137,26 +143,28 @@ export class Holdfast {
    * `mock-tools`, `counterfactual`: see ReplayOptions. These write a run of their own, marked as what it is. Gives back what
    * the work came to, and how that differs.
    *
-   * Throws RUN_NOT_FOUND, INVALID_ARGUMENT, and COMMAND_NOT_ALLOWED for a pruned run or where a call is under way at `from`.
+   * Throws RUN_NOT_FOUND, INVALID_ARGUMENT, and COMMAND_NOT_ALLOWED for a pruned run, where a call is under way at `from`,
+   * and without `work` where this process has no such agent.
    */
-  async replay<T, I = never>(
-    id: string,
-    work: Work<T, I>,
-    options?: { readonly mode: "trace" },
-  ): Promise<Trace<T>>;
+  async replay<T, I = never>(id: string, work: Work<T, I>, options?: TraceOptions): Promise<Trace<T>>;
   async replay<T, I = never>(id: string, work: Work<T, I>, options: ReplayOptions): Promise<Replayed<T>>;
-  async replay<T>(
+  async replay(id: string, options?: TraceOptions): Promise<Trace>;
+  async replay(id: string, options: ReplayOptions): Promise<Replayed>;
+  async replay(
     id: string,
-    work: Work<T>,
-    options: { readonly mode: "trace" } | ReplayOptions = { mode: "trace" },
-  ): Promise<Trace<T> | Replayed<T>> {
+    first: Work<unknown> | TraceOptions | ReplayOptions = TRACE,
+    second: TraceOptions | ReplayOptions = TRACE,
+  ): Promise<Trace | Replayed> {
+    const [given, options] = typeof first === "function" ? [first, second] : [undefined, first];
     const { db } = await this.opened();
     const read = (runId: string) => readRecordedRun(db, runId, "replay");
-    if (options.mode === "trace") return (await traceRun(await read(id), work, this.#settings, read)).trace;
+    const recorded = await read(id);
+    const work = given ?? (await this.#fleet.workOf(recorded));
+    if (options.mode === "trace") return (await traceRun(recorded, work, this.#settings, read)).trace;
     const isMode = options.mode === "mock-tools" || options.mode === "counterfactual";
     check("mode", isMode, 'must be "trace", "mock-tools" or "counterfactual"');
     if (options.id !== undefined) checkRun(options.id, {}, this.#settings.redactor);
-    return await replayRun(db, await read(id), work, options, this.#settings, (session, inner, own) =>
+    return await replayRun(db, recorded, work, options, this.#settings, (session, inner, own) =>
       this.#inline.carry(session, inner, own),
     );
   }

@@ -12,7 +12,7 @@ export interface Substitution {
   /** The model that is asked, as the framework knows models. */
   readonly model?: unknown;
   /** The system prompt. */
-  readonly prompt?: string;
+  readonly prompt?: string | undefined;
 }
 
 /** All that an adapter sees of Holdfast: the run it is in, at the lane it is in. */

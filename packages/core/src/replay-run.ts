@@ -21,14 +21,16 @@ export interface ReplayOptions {
    */
   readonly mode: "mock-tools" | "counterfactual";
   /** Up to this entry the record stands; behind it the mode decides. Default 1: the whole run is replayed. */
-  readonly from?: number;
-  readonly set?: ReplaySet;
+  readonly from?: number | undefined;
+  readonly set?: ReplaySet | undefined;
   /** What answers for tools whose calls are not on record, by their names. */
-  readonly stubs?: Readonly<Record<string, Stub>>;
+  readonly stubs?: Readonly<Record<string, Stub>> | undefined;
   /** Tools that are really called, one by one: their effects happen. */
-  readonly live?: readonly string[];
+  readonly live?: readonly string[] | undefined;
   /** The id of the replay's own run. Default: made up. */
-  readonly id?: string;
+  readonly id?: string | undefined;
+  /** Who replays it. Recorded. */
+  readonly by?: string | undefined;
 }
 
 /** What is to have been otherwise, in all calls of models that are made: of adapters that can put it into a request. */
@@ -55,7 +57,7 @@ export async function replayRun<T>(
   db: Database,
   recorded: RecordedRun & { readonly head: Head },
   work: Work<T>,
-  { mode, from = 1, set = {}, stubs = {}, live = [], id: wanted }: ReplayOptions,
+  { mode, from = 1, set = {}, stubs = {}, live = [], id: wanted, by }: ReplayOptions,
   settings: RunSettings,
   carry: Carry,
 ): Promise<Replayed<T>> {
@@ -71,6 +73,7 @@ export async function replayRun<T>(
   const inPrefix = Object.fromEntries(Object.entries(steps).filter(([key]) => prefix.steps.has(key)));
   const fork = {
     at: from,
+    by,
     set: { ...(input === undefined ? {} : { input }), steps: inPrefix, ...unknown },
     ...(wanted === undefined ? {} : { id: wanted }),
   };

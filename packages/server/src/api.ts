@@ -14,6 +14,7 @@ import { checkKey, type Key } from "./keys.ts";
 import { type Log, logged, silent } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { problemOf, refuse } from "./problem.ts";
+import { type Replay, replayHere } from "./replay.ts";
 import { type Env, router } from "./router.ts";
 import { budgetRoutes } from "./routes/budgets.ts";
 import { commandRoutes } from "./routes/commands.ts";
@@ -24,6 +25,7 @@ import { flowRoutes } from "./routes/flows.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { questionRoutes } from "./routes/questions.ts";
 import { referenceRoutes } from "./routes/reference.ts";
+import { replayingRoutes } from "./routes/replaying.ts";
 import { runRoutes } from "./routes/runs.ts";
 import { sessionRoutes, signInRoute } from "./routes/session.ts";
 import { tailRoutes } from "./routes/tail.ts";
@@ -46,6 +48,8 @@ export interface ApiOptions {
   readonly writesPerMinute?: number;
   /** A folder of the files of the dashboard, with its index.html. Served at /, and at every path that is no file. */
   readonly dashboard?: string | undefined;
+  /** Who replays runs. Default: this process, by the agents that are registered on the Holdfast. */
+  readonly replay?: Replay;
   /** Where requests and faults are told: a pino logger. Default: nowhere. */
   readonly log?: Log;
 }
@@ -111,6 +115,7 @@ export function createApi(hf: Holdfast, options: ApiOptions = {}) {
     .route("/v1", doubtRoutes(hf, shown))
     .route("/v1", questionRoutes(hf, shown))
     .route("/v1", comparingRoutes(hf, shown, redact))
+    .route("/v1", replayingRoutes(options.replay ?? replayHere(hf, shown)))
     .route("/v1", fleetRoutes(hf))
     .route("/v1", flowRoutes(hf))
     .route("/v1", commandRoutes(hf, shown))

@@ -19,6 +19,7 @@ export { type Client, createClient } from "./client.ts";
 
 // What it says
 export { asJson, type Shown, shownBy } from "./shown.ts";
+export { type Replay, replayHere, type Replaying, type ShownReplay } from "./replay.ts";
 export { agentNamed, startByName } from "./start.ts";
 export { listAgents, type OfferedAgent } from "./store/agents.ts";
 export { type BudgetWindow, listBudgets } from "./store/budgets.ts";

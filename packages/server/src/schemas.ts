@@ -167,6 +167,40 @@ export const RunDiff = z
   })
   .openapi("RunDiff");
 
+export const Trace = z
+  .object({
+    mode: z.literal("trace"),
+    runId: z.string(),
+    follows: z.boolean().openapi({ description: "The code does what is on record, and nothing else" }),
+    departures: z
+      .array(
+        z.object({
+          at: z.enum(["drift", "diverged", "missed", "end"]),
+          step: z.string().optional(),
+          lane: z.string(),
+          turn: z.int().optional().openapi({ description: "Of a model call: which one in its lane" }),
+          why: z.string(),
+          differences: z.array(Difference),
+        }),
+      )
+      .openapi({ description: "Where it does not, in order" }),
+    calls: z.int().openapi({ description: "Answered from the record" }),
+    ended: z.enum(["settled", "record", "stopped"]),
+    value: value("What the code came to"),
+    error: value("What it threw"),
+  })
+  .openapi("Trace");
+
+export const Replayed = z
+  .object({
+    mode: z.enum(["mock-tools", "counterfactual"]),
+    id: z.string().openapi({ description: "Of the replay's own run" }),
+    value: value("What the code came to"),
+    error: value("What it threw"),
+    diff: RunDiff.openapi({ description: "What the replay did against what the run did" }),
+  })
+  .openapi("Replayed");
+
 export const Agent = z
   .object({
     name: z.string(),

@@ -6,9 +6,12 @@ import type {
   OpenQuestion,
   RedactedField,
   Redactor,
+  Replayed,
+  ReplayOptions,
   RunDiff,
   RunSummary,
   RunView,
+  Trace,
 } from "@holdfast/core";
 
 /** What the API shows of what Holdfast tells: JSON, without what the configured paths lead to. */
@@ -31,6 +34,17 @@ export function shownBy(redactor: Redactor, everything = true) {
   const difference = ({ path, lines }: Difference) => ({
     path,
     lines: everything ? [...lines] : ["[redacted]"],
+  });
+  const diff = ({ input, steps, end, ...diff }: RunDiff) => ({
+    ...diff,
+    input: input.map(difference),
+    steps: steps.map(({ asked, outcome, usage: { a, b }, ...step }) => ({
+      ...step,
+      asked: asked.map(difference),
+      outcome: outcome.map(difference),
+      usage: { a: a && { ...a }, b: b && { ...b } },
+    })),
+    end: end.map(difference),
   });
   return {
     value,
@@ -68,16 +82,23 @@ export function shownBy(redactor: Redactor, everything = true) {
       error: value("error", error),
     }),
     /** Where paths are configured, it tells where two runs differ, and not how: its lines are text, which is not searched. */
-    diff: ({ input, steps, end, ...diff }: RunDiff) => ({
-      ...diff,
-      input: input.map(difference),
-      steps: steps.map(({ asked, outcome, usage: { a, b }, ...step }) => ({
-        ...step,
-        asked: asked.map(difference),
-        outcome: outcome.map(difference),
-        usage: { a: a && { ...a }, b: b && { ...b } },
+    diff,
+    trace: ({ departures, value: came, error, ...trace }: Trace) => ({
+      mode: "trace" as const,
+      ...trace,
+      departures: departures.map(({ differences, ...departure }) => ({
+        ...departure,
+        differences: differences.map(difference),
       })),
-      end: end.map(difference),
+      value: value("value", came),
+      error: value("error", error),
+    }),
+    replayed: (mode: ReplayOptions["mode"], replayed: Replayed) => ({
+      mode,
+      id: replayed.id,
+      value: value("value", replayed.value),
+      error: value("error", replayed.error),
+      diff: diff(replayed.diff),
     }),
   };
 }

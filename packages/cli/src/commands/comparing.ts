@@ -2,6 +2,7 @@ import { runDiffText } from "@holdfast/core";
 import type { Command } from "commander";
 import { connected } from "../connected.ts";
 import { clean } from "../show/clean.ts";
+import { colored } from "../show/difference.ts";
 import { paintOn, type Terminal } from "../terminal.ts";
 
 interface ExportOptions {
@@ -20,10 +21,11 @@ export function addComparing(holdfast: Command, terminal: Terminal): void {
     .action(async (a: string, b: string, _: unknown, command: Command) => {
       await connected(command, terminal, async ({ hf, shown, say }) => {
         const diff = await hf.diff(a, b);
-        const paint = paintOn(terminal);
-        const colored = (line: string) =>
-          paint(/^\s*\+/.test(line) ? "green" : /^\s*-/.test(line) ? "red" : "reset", clean(line));
-        say(shown.diff(diff), () => runDiffText(diff).split("\n").map(colored));
+        say(shown.diff(diff), () =>
+          runDiffText(diff)
+            .split("\n")
+            .map(colored(paintOn(terminal))),
+        );
       });
     });
 

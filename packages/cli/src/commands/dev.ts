@@ -5,6 +5,7 @@ import { openHoldfast } from "@holdfast/core";
 import { serve, serverTables } from "@holdfast/server";
 import type { Command } from "commander";
 import { type Common, wholeNumber } from "../connected.ts";
+import { replayAnew } from "../replay-anew.ts";
 import { stopped } from "../stopped.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -26,9 +27,12 @@ export function addDev(holdfast: Command, terminal: Terminal): void {
       const hf = await openHoldfast(database === undefined ? {} : { database });
       try {
         await serverTables(hf);
-        const server = await serve(hf, { dev: true, port });
+        const itself = [...process.execArgv, process.argv[1] ?? ""];
+        const holdfast = database === undefined ? itself : [...itself, "--database", database];
+        const replay = app === undefined ? {} : { replay: replayAnew(holdfast, app) };
+        const server = await serve(hf, { dev: true, port, ...replay });
         terminal.out(`Holdfast serves at ${server.url}\n`);
-        const worker = app === undefined ? undefined : new RestartedWorker(app, database, terminal);
+        const worker = app === undefined ? undefined : new RestartedWorker(holdfast, app, terminal);
         await stopped(terminal.stop);
         await worker?.stop();
         await server.close();
@@ -51,9 +55,8 @@ class RestartedWorker {
   #changed: NodeJS.Timeout | undefined;
   #stopping = false;
 
-  constructor(app: string, database: string | undefined, terminal: Terminal) {
-    const where = database === undefined ? [] : ["--database", database];
-    this.#args = [...process.execArgv, process.argv[1] ?? "", ...where, "worker", "--app", app];
+  constructor(holdfast: readonly string[], app: string, terminal: Terminal) {
+    this.#args = [...holdfast, "worker", "--app", app];
     this.#terminal = terminal;
     this.#child = this.#start();
     this.#watching = watch(dirname(resolve(app)), { recursive: true }, (_, file) => {

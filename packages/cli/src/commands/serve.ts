@@ -10,6 +10,7 @@ import {
 } from "@holdfast/server";
 import type { Command } from "commander";
 import { pino } from "pino";
+import { loadApp } from "../app.ts";
 import { type Common, wholeNumber } from "../connected.ts";
 import { stopped } from "../stopped.ts";
 import type { Terminal } from "../terminal.ts";
@@ -18,6 +19,7 @@ interface Options extends Common {
   readonly port: number;
   readonly host: string;
   readonly dev?: true;
+  readonly app?: string;
   readonly redact?: readonly string[];
   readonly otlp?: string;
   readonly webhook?: string;
@@ -32,6 +34,7 @@ export function addServe(holdfast: Command, terminal: Terminal): void {
     .option("--port <n>", "0 takes any that is free", wholeNumber("--port"), 7420)
     .option("--host <address>", "0.0.0.0 for all of them", "127.0.0.1")
     .option("--dev", "on your own machine: no key is needed")
+    .option("--app <file>", "registers agents: their runs can be replayed from here; none is worked on")
     .option("--redact <path...>", "what no response shows: input.card.number")
     .option("--otlp <url>", "send traces to this collector: http://collector:4318/v1/traces")
     .option("--webhook <url>", "post questions, doubts and ends here; HOLDFAST_WEBHOOK_SECRET signs them")
@@ -41,11 +44,15 @@ export function addServe(holdfast: Command, terminal: Terminal): void {
         port,
         host,
         dev = false,
+        app,
         redact = [],
         otlp,
         webhook,
       } = command.optsWithGlobals<Options>();
-      const hf = await openHoldfast({ ...(database === undefined ? {} : { database }), migrate: dev });
+      const hf =
+        app === undefined
+          ? await openHoldfast({ ...(database === undefined ? {} : { database }), migrate: dev })
+          : await loadApp(app, database, dev);
       try {
         const log = pino({ level: terminal.env.HOLDFAST_LOG ?? "info" });
         const server = await serve(hf, { keys: keysIn(terminal), port, hostname: host, dev, redact, log });

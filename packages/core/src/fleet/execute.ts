@@ -9,7 +9,8 @@ import { outside } from "../scope.ts";
 import { Session } from "../session.ts";
 import { append, type Lease } from "../store/ledger.ts";
 import type { Claimed } from "../store/queue.ts";
-import type { AgentContext, Registered } from "./agent.ts";
+import type { Registered } from "./agent.ts";
+import { contextOf } from "./context.ts";
 import type { Host } from "./host.ts";
 
 /** A run that was claimed, with its ledger. */
@@ -36,7 +37,9 @@ export async function execute(
     session.open(entries, { means, lease, standing });
     const failing = (error: unknown) => nextTry(registered.retry, claimed.retries + 1, error);
     const work = () =>
-      session.root.enter(async () => await registered.handler(inputOf(session), contextOf(session)));
+      session.root.enter(
+        async () => await registered.handler(inputOf(session), contextOf(session.runId, session.run)),
+      );
     await finish(session, work, host.settings.redactor, { failing });
   } catch (error) {
     // A ledger that cannot be read is not worked on: that is said, and the run is a dead letter.
@@ -50,12 +53,6 @@ export async function execute(
 
 function inputOf({ run }: Session): unknown {
   return run.input === undefined ? undefined : decode(run.input);
-}
-
-function contextOf({ runId, run }: Session): AgentContext {
-  const succeeded = [...run.ended.values()].filter(({ status }) => status === "succeeded");
-  const outputs = succeeded.map(({ name, value }) => [name, value === undefined ? undefined : decode(value)]);
-  return { runId, outputs: Object.fromEntries(outputs) };
 }
 
 /** When the work is tried again, as it goes to the ledger. Undefined: it is not. */

@@ -1,9 +1,13 @@
 import { HoldfastError } from "../errors.ts";
+import type { RecordedRun } from "../recorded-run.ts";
 import type { Database } from "../store/database.ts";
+import type { Head } from "../store/runs.ts";
+import type { Work } from "../trace/trace.ts";
 import { type Agent, type AgentOptions, type Handler, makeAgent, type Registered } from "./agent.ts";
 import { Handle } from "./handle.ts";
 import type { Host, Shared } from "./host.ts";
 import { Notifier } from "./notifier.ts";
+import { registeredWork } from "./registered-work.ts";
 import { Results } from "./results.ts";
 import { type StartOptions, startRun } from "./start.ts";
 import { Worker, type WorkerOptions } from "./worker.ts";
@@ -51,6 +55,11 @@ export class Fleet implements Shared {
   forked(db: Database, runId: string): Handle {
     this.notifier(db).tell("queued");
     return new Handle(this, runId);
+  }
+
+  /** What does the work of a recorded run, to replay it. Throws COMMAND_NOT_ALLOWED. */
+  workOf(recorded: RecordedRun & { readonly head: Head }): Promise<Work<unknown>> {
+    return registeredWork(this, recorded);
   }
 
   worker(options: WorkerOptions): Worker {

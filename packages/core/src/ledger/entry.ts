@@ -312,6 +312,7 @@ export interface Forked {
   readonly note: "forked";
   readonly from: string;
   readonly shared: number; // so many entries
+  readonly by?: string | undefined; // who forked it
   readonly replays?: "mock-tools" | "counterfactual" | undefined; // the other's record answers the calls of this one
   readonly countsSpent?: true | undefined; // what was spent before counts against the cap of this one
   readonly changed?: readonly number[] | undefined; // entries that were changed as they were copied

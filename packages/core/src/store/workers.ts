@@ -56,3 +56,16 @@ delete from holdfast.workers
 export async function retireWorker(db: Queryable, worker: number): Promise<void> {
   await db.query(RETIRE, [worker]);
 }
+
+const WITH_AGENT = /* sql */ `
+select host || ':' || pid as name
+  from holdfast.workers
+ where until > now()
+   and agents @> jsonb_build_array(jsonb_build_object('name', $1::text))
+ order by worker desc
+ limit 3`;
+
+/** Living workers that have an agent of this name, as `host:pid`: a few of them. */
+export async function workersWith(db: Queryable, agent: string): Promise<string[]> {
+  return (await db.query<{ name: string }>(WITH_AGENT, [agent])).rows.map(({ name }) => name);
+}

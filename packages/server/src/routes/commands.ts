@@ -57,7 +57,7 @@ const fork = createRoute({
   path: "/runs/{id}/fork",
   summary: "A new run that begins with the first entries of another",
   description:
-    "What they say has happened is not done again, apart from what `set` changes. A run of the fleet is queued; an inline one goes on when hf.run is called with the fork's id. The log says who did it.",
+    "What they say has happened is not done again, apart from what `set` changes. A run of the fleet is queued; an inline one goes on when hf.run is called with the fork's id.",
   ...needs("operate"),
   request: {
     params: ofRun,
@@ -160,7 +160,7 @@ export const commandRoutes = (hf: Holdfast, shown: Shown) =>
       return c.body(null, 204);
     })
     .openapi(fork, async (c) => {
-      const forked = await hf.fork(c.req.valid("param").id, c.req.valid("json"));
+      const forked = await hf.fork(c.req.valid("param").id, { ...c.req.valid("json"), ...by(c) });
       return c.json({ id: forked.id }, 201);
     })
     .openapi(redrive, async (c) => {
