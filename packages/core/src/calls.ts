@@ -158,6 +158,12 @@ export class Calls {
       const stood = await standIn.answer(located, { kind, name, input: located.input, effect: terms.effect });
       if (!stood) return false;
       const writer = this.#of.writer(key);
+      if ("refusal" in stood) {
+        const { decision, reason, value } = stood.refusal;
+        writer.say({ kind: "refusal", step: key, call: kind, name, digest, reason, decision, value });
+        await writer.flush();
+        return true;
+      }
       writer.keep(asked?.blobs() ?? []);
       const request = asked ? { request: asked.request } : {};
       writer.say({ kind: "observation", step: key, call: kind, name, digest, ...request, ...stood });

@@ -63,10 +63,13 @@ export async function forkRun(
     throw new HoldfastError("INVALID_ARGUMENT", { argument: "set", why });
   }
   if (head.replayOf !== null) throw refuse("it is a replay: what its tools did was mocked");
-  const open = whyNotFork(entries, at);
+  const open = whyNotFork(entries, at, replays !== undefined);
   if (open) {
     const near = open.near.length > 0 ? `; it can be forked at ${open.near.join(" and ")}` : "";
-    throw refuse(`at entry ${at} the call ${open.why} is under way, and may happen${near}`);
+    throw refuse(`at entry ${at} ${open.why}${near}`);
+  }
+  if (!replays && head.epoch === 0 && head.waitingOn === "dependency") {
+    throw refuse("it waits for other runs to end");
   }
 
   const run = prefixOf(entries, at);

@@ -1,5 +1,6 @@
 import { decode } from "./codec.ts";
 import { HoldfastError } from "./errors.ts";
+import { contextOf } from "./fleet/context.ts";
 import { type ForkSet, forkRun } from "./fork-run.ts";
 import { prefixOf } from "./ledger/fork.ts";
 import { replay } from "./ledger/replay.ts";
@@ -91,8 +92,10 @@ export async function replayRun<T>(
   const mine = await readRecordedRun(db, id, "replay");
   const { input: started } = replay(mine.entries);
   const given = (started === undefined ? undefined : decode(started)) as never;
+  // What it asks is to be what the other asked, also where its own name is part of that.
+  const context = contextOf(recorded.runId, record);
   const [came] = await Promise.allSettled([
-    carry(session, () => session.root.enter(async () => await work(given)), id),
+    carry(session, () => session.root.enter(async () => await work(given, context)), id),
   ]);
   const done = await readRecordedRun(db, id, "replay");
   // Without an end the replay was stopped, and what it came to says nothing of the work.

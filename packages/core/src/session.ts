@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { type Asking, askPerson } from "./asking.ts";
+import { type Asking, askedAs, askPerson } from "./asking.ts";
 import { cutOff } from "./budget/tally.ts";
 import { Calls, type CallsOf, type Threw } from "./calls.ts";
 import { decode, encode } from "./codec.ts";
@@ -10,7 +10,7 @@ import type { Limits } from "./going-out.ts";
 import { Lane } from "./lane.ts";
 import { openQuestions } from "./ledger/asked.ts";
 import type { Ended, Entry, Outcome } from "./ledger/entry.ts";
-import { RECEIVE, received } from "./ledger/received.ts";
+import { RECEIVE, type Received, received as receivedBy } from "./ledger/received.ts";
 import { doubtsOf, forget, type Run, replay } from "./ledger/replay.ts";
 import { resampledSteps } from "./ledger/resample.ts";
 import { must } from "./must.ts";
@@ -173,6 +173,7 @@ export class Session implements Execution {
 
   /** Asks a person for an input, and waits for it. */
   async ask(lane: Lane, asking: Asking<unknown>): Promise<unknown> {
+    if (this.#settings.standIn) return await this.#askRecord(lane, asking);
     await this.#mayBegin(lane, "ask()");
     const course = must(this.#course, "the course of an open run");
     const writer = (step: string) => this.#writerOr(step);
@@ -180,6 +181,15 @@ export class Session implements Execution {
     const asked = this.#unlessControlFlow(lane, () => askPerson(asker, lane, asking));
     this.keep(asked.catch(() => {})); // a run does not end while it asks
     return (await asked).value;
+  }
+
+  /** In a replay nobody is asked: the record says what was answered, or a stub. */
+  async #askRecord(lane: Lane, { question }: Asking<unknown>): Promise<unknown> {
+    const begun = await this.begin(lane, askedAs(question));
+    if (begun.at === "recorded") return begun.value;
+    const why = "nobody is asked in a replay";
+    const refused = new HoldfastError("COMMAND_NOT_ALLOWED", { runId: this.runId, command: "ask in", why });
+    return await begun.carryOut(() => Promise.reject(refused));
   }
 
   /** What policy says of a call that a model asks for: decided now, with all calls of its answer, and for good. */
@@ -274,6 +284,7 @@ export class Session implements Execution {
   async sleep(lane: Lane, milliseconds: number): Promise<void> {
     if (!this.#course) await this.#opened.promise;
     const until = this.value(lane, "sleep", () => new Date(this.time.getTime() + milliseconds));
+    if (this.#settings.standIn) return; // nobody waits in a replay
     const left = () => until.getTime() - this.time.getTime();
     if (left() > SHORT_MS) {
       await this.wait(lane, { waitingOn: "timer", isSettled: () => left() <= SHORT_MS, wakeInMs: left });
@@ -284,7 +295,7 @@ export class Session implements Execution {
   /** Parks until another run has ended: its end is told in this run's ledger, by whoever sees it. */
   async awaitRun(lane: Lane, runId: string, depend: () => Promise<void>): Promise<Ended> {
     if (!this.#course) await this.#opened.promise;
-    const ended = () => this.#run.ended.get(runId);
+    const ended = () => this.#run.ended.get(runId) ?? this.#settings.standIn?.standIn.ended(runId);
     if (!ended() && this.#writer) {
       await depend();
       await this.look();
@@ -299,13 +310,25 @@ export class Session implements Execution {
     for (;;) {
       await this.look();
       if (this.#stopError) return await never();
-      const { upTo, messages } = this.value(lane, RECEIVE, () => received(this.#run));
+      const { upTo, messages } = this.value(lane, RECEIVE, () => this.#received(wait));
       if (messages.length > 0 || !wait) return [...messages];
+      if (this.#settings.standIn) continue; // what it was woken by is on record, or refused
       await this.wait(lane, {
         waitingOn: "input",
         isSettled: () => this.#run.messages.some(({ seq }) => seq > upTo),
       });
     }
+  }
+
+  #received(wait: boolean): Received {
+    const received = receivedBy(this.#run);
+    if (!wait || received.messages.length > 0 || !this.#settings.standIn) return received;
+    const why = "the record has no message more, and nobody sends one to a replay";
+    throw new HoldfastError("COMMAND_NOT_ALLOWED", {
+      runId: this.runId,
+      command: "wait for a message in",
+      why,
+    });
   }
 
   /** Reads what others have written to the run, and acts on it. Where it was taken over, it stops. */

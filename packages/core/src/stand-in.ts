@@ -1,7 +1,7 @@
 import { type Encoded, encode, encodeError } from "./codec.ts";
 import type { Located } from "./course.ts";
 import { HoldfastError } from "./errors.ts";
-import type { CallKind, Effect, Mocked } from "./ledger/entry.ts";
+import type { CallKind, Effect, Ended, Entry, Mocked, Refusal } from "./ledger/entry.ts";
 import { parseKey } from "./ledger/key.ts";
 import type { Run, Step } from "./ledger/replay.ts";
 
@@ -24,6 +24,11 @@ export interface StoodIn {
   readonly mocked: Mocked;
   readonly ok: boolean;
   readonly value: Encoded | undefined;
+}
+
+/** The call was refused on record, and is refused again. */
+export interface RefusedAgain {
+  readonly refusal: Entry<Refusal>;
 }
 
 interface Standing {
@@ -51,10 +56,11 @@ export class StandIn {
   }
 
   /** What came of the call. Undefined: it goes out. */
-  async answer({ key, digest }: Located, call: Standing): Promise<StoodIn | undefined> {
+  async answer({ key, digest }: Located, call: Standing): Promise<StoodIn | RefusedAgain | undefined> {
     if (call.kind === "model") return this.#model(key, digest);
     if (this.#options.live.includes(call.name)) return undefined;
     const step = this.#find(key, digest, call);
+    if (step?.at === "refused" && !this.#isSet(step)) return { refusal: step.refusal };
     if (step) return this.#from(step);
     const stub = this.#options.stubs[call.name];
     if (stub) return await stubbed(stub, call.input);
@@ -63,6 +69,11 @@ export class StandIn {
     const why = "a replay calls no tool whose call is not on record; give it a stub, or name it under live";
     const refused = new HoldfastError("COMMAND_NOT_ALLOWED", { runId, command: `call ${call.name} in`, why });
     return { mocked: "refused", ok: false, value: encodeError(refused) };
+  }
+
+  /** The end of another run that this one waited for. */
+  ended(runId: string): Ended | undefined {
+    return this.#record.ended.get(runId);
   }
 
   /** A time or an id at its place on record. */
@@ -88,7 +99,9 @@ export class StandIn {
 
   #find(key: string, digest: string, { name, effect }: Standing): Step | undefined {
     const fits = (step: Step) =>
-      (step.at === "observed" || step.at === "done") && step.name === name && step.digest === digest;
+      (step.at === "observed" || step.at === "done" || step.at === "refused") &&
+      step.name === name &&
+      step.digest === digest;
     const step = this.#first(key, fits);
     if (step || effect !== "read") return step;
     return [...this.#record.steps.values()].findLast(fits);
@@ -102,9 +115,12 @@ export class StandIn {
     return step;
   }
 
+  #isSet({ key }: Step): boolean {
+    return Object.hasOwn(this.#options.steps, key);
+  }
+
   #from(step: Step): StoodIn {
-    const { steps } = this.#options;
-    const set = Object.hasOwn(steps, step.key) ? steps[step.key] : undefined;
+    const set = this.#isSet(step) ? this.#options.steps[step.key] : undefined;
     if (set) return { mocked: "set", ok: true, value: encode(set.output) };
     if (step.at === "done") return { mocked: "record", ok: true, value: step.resolution.value };
     const { ok, value } = (step as Extract<Step, { at: "observed" }>).observation;

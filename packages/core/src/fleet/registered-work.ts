@@ -1,21 +1,17 @@
 import { HoldfastError } from "../errors.ts";
-import { replay } from "../ledger/replay.ts";
-import { must } from "../must.ts";
 import type { RecordedRun } from "../recorded-run.ts";
-import { currentScope } from "../scope.ts";
 import type { Head } from "../store/runs.ts";
 import { workersWith } from "../store/workers.ts";
 import type { Work } from "../trace/trace.ts";
-import { contextOf } from "./context.ts";
 import type { Shared } from "./host.ts";
 
 /**
- * The work of a recorded run, as the agent does it that this process has registered under its name: with the outputs that
- * the run was told. Throws COMMAND_NOT_ALLOWED where it has none, and says who has.
+ * The work of a recorded run, as the agent does it that this process has registered under its name. Throws
+ * COMMAND_NOT_ALLOWED where it has none, and says who has.
  */
 export async function registeredWork(
   fleet: Shared,
-  { runId, head, entries }: RecordedRun & { readonly head: Head },
+  { runId, head }: RecordedRun & { readonly head: Head },
 ): Promise<Work<unknown>> {
   const refuse = (why: string) => new HoldfastError("COMMAND_NOT_ALLOWED", { runId, command: "replay", why });
   const { agent } = head;
@@ -29,7 +25,5 @@ export async function registeredWork(
       `its agent ${agent} is not registered in this process, ${where}: holdfast replay --app names the module that registers it`,
     );
   }
-  const record = replay(entries);
-  return (input) =>
-    registered.handler(input, contextOf(must(currentScope(), "the run that is replayed").runId, record));
+  return registered.handler;
 }

@@ -1,4 +1,4 @@
-import type { Entry } from "./entry.ts";
+import type { Ended, Entry } from "./entry.ts";
 import { isPlain, type Run, replay, type Step } from "./replay.ts";
 
 /** Why a run cannot be forked there; `near` are the entries before and behind it where it can. */
@@ -9,10 +9,11 @@ export interface Unforkable {
 
 /**
  * May a run be forked after entry `at`? Not while a call is open: it may have happened, and the fork would make it again
- * under a key of its own, or go on without it. Gives back why not.
+ * under a key of its own, or go on without it. And not before the ends of the runs that it came after: nobody tells them to
+ * a fork, while a replay has them from the record (`isTold`). Gives back why not.
  */
-export function whyNotFork(entries: readonly Entry[], at: number): Unforkable | undefined {
-  const open = openAt(entries);
+export function whyNotFork(entries: readonly Entry[], at: number, isTold: boolean): Unforkable | undefined {
+  const open = openAt(entries, isTold);
   const why = open.get(at);
   if (why === undefined) return undefined;
   const before = [...open.keys()].findLast((seq) => seq < at && open.get(seq) === undefined);
@@ -20,17 +21,24 @@ export function whyNotFork(entries: readonly Entry[], at: number): Unforkable | 
   return { why, near: [before, behind].filter((seq) => seq !== undefined) };
 }
 
-/** For each entry, a call that is under way after it; undefined where none is. */
-function openAt(entries: readonly Entry[]): Map<number, string | undefined> {
+/** For each entry, what is open after it; undefined where nothing is. */
+function openAt(entries: readonly Entry[], isTold: boolean): Map<number, string | undefined> {
+  const begun = entries.findIndex(({ kind }) => kind === "takeover");
+  const early = isTold ? undefined : entries.slice(0, Math.max(begun, 0)).findLast(isEnd);
   const open = new Set<string>();
   const at = new Map<number, string | undefined>();
   for (const entry of entries) {
     if (entry.kind === "intent" && !isPlain(entry)) open.add(entry.step);
     if (entry.kind === "observation" || entry.kind === "resolution") open.delete(entry.step);
-    at.set(entry.seq, [...open][0]);
+    const [call] = open;
+    if (early && entry.seq < early.seq)
+      at.set(entry.seq, `run ${early.run}, which it came after, has not ended`);
+    else at.set(entry.seq, call === undefined ? undefined : `the call ${call} is under way, and may happen`);
   }
   return at;
 }
+
+const isEnd = (entry: Entry): entry is Entry<Ended> => entry.kind === "note" && entry.note === "ended";
 
 /** What stands in the prefix on what is changed in it. */
 export interface Downstream {

@@ -1,5 +1,7 @@
 import { canKeep, decode, encode } from "../codec.ts";
 import { type Difference, differencesIn, differenceText } from "../diff/difference.ts";
+import type { AgentContext } from "../fleet/agent.ts";
+import { contextOf } from "../fleet/context.ts";
 import { toPlain } from "../json.ts";
 import type { Outcome } from "../ledger/entry.ts";
 import { parseKey } from "../ledger/key.ts";
@@ -41,8 +43,8 @@ export interface Trace<T = unknown> {
   readonly error: unknown;
 }
 
-/** What the work was given, and what it may be asked with. */
-export type Work<T, I = never> = (input: I) => T | PromiseLike<T>;
+/** What is done over a record: it is given the run's input, and what a handler of the fleet is told beside it. */
+export type Work<T, I = never> = (input: I, context: AgentContext) => T | PromiseLike<T>;
 
 export interface Traced<T> {
   readonly trace: Trace<T>;
@@ -84,7 +86,7 @@ export async function traceRun<T>(
 
   const working = tracer.root.enter(async (): Promise<Settled<T>> => {
     try {
-      const value = await work(input);
+      const value = await work(input, contextOf(recorded.runId, tracer.run));
       await tracer.settled();
       return { as: "value", value };
     } catch (error) {
