@@ -52,7 +52,7 @@ export async function connected<T>(
 
 /** Who says so, for commands that write: it stands in the ledger. */
 export const byOption = () =>
-  new Option("--by <name>", "who says so; it stands in the ledger").default(userInfo().username);
+  new Option("--by <name>", "who says so; it is recorded").default(userInfo().username);
 
 /** A whole number from an option. */
 export const wholeNumber = (name: string) => (text: string) => {

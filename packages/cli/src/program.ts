@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { addAudit } from "./commands/audit.ts";
 import { addBudgets } from "./commands/budgets.ts";
 import { addComparing } from "./commands/comparing.ts";
 import { addCompletion } from "./commands/completion.ts";
@@ -7,6 +8,7 @@ import { addDev } from "./commands/dev.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addDoubts } from "./commands/doubts.ts";
 import { addFleet } from "./commands/fleet.ts";
+import { addFlows } from "./commands/flows.ts";
 import { addForking } from "./commands/forking.ts";
 import { addKeys } from "./commands/keys.ts";
 import { addMigrate } from "./commands/migrate.ts";
@@ -54,9 +56,11 @@ const ADDED: readonly ((holdfast: Command, terminal: Terminal) => void)[] = [
   addComparing,
   addBudgets,
   addFleet,
+  addFlows,
   addSchedules,
   addWorkers,
   addPrune,
+  addAudit,
   addMigrate,
   addDoctor,
   addKeys,

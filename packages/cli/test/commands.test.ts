@@ -189,9 +189,16 @@ test("an app's agent is run over the record of a run, and ends with 1 where it d
 test("old runs are pruned, and one is deleted only when that is meant", async () => {
   const id = newId();
   await line.hf.run(id, () => 1);
-  expect((await line.json("prune", "--older-than", "0s")).pruned).toBeGreaterThan(0);
+  expect((await line.json("prune", "--older-than", "0s", "--by", "cron")).pruned).toBeGreaterThan(0);
   expect((await line.holdfast("delete", id)).exit).toBe(2);
-  expect((await line.holdfast("delete", id, "--yes")).exit).toBe(0);
+  expect((await line.holdfast("delete", id, "--yes", "--by", "ana")).exit).toBe(0);
+  expect((await line.json("audit")).deeds).toMatchObject([
+    { by: "ana", did: "delete", about: { runId: id } },
+    { by: "cron", did: "prune" },
+  ]);
+  expect((await line.holdfast("audit", "--limit", "1")).out).toMatch(
+    /ana +delete +.*There are more: --cursor/s,
+  );
   expect((await line.holdfast("show", id)).exit).toBe(3);
 });
 

@@ -52,6 +52,16 @@ test("a run is forked with an output set otherwise, and what is sent reaches a r
   expect((await line.holdfast("tail", listening)).out).toMatch(/outcome +succeeded +\[\{"go":1\}\]/);
 });
 
+test("flows are listed with what has become of their runs", async () => {
+  expect((await line.holdfast("flows")).out).toContain("There are none.");
+  const [sleeper] = line.hf.agents;
+  if (!sleeper) throw new Error("there is no agent");
+  const { id, runs } = await line.hf.flow("sleeps", [{ name: "one", agent: sleeper }], { by: "ana" });
+  while ((await line.json("show", runs.one?.id ?? "")).waitingOn !== "timer");
+  expect((await line.json("flows", "--name", "sleeps")).flows).toMatchObject([{ id, runs: { waiting: 1 } }]);
+  expect((await line.holdfast("flows")).out).toMatch(/sleeps\/.* +1 waiting +.* ago +ana/);
+});
+
 test("a budget is raised by dollars, and shared budgets and schedules are listed", async () => {
   const { id } = await line.json("start", "sleeper");
   expect((await line.holdfast("budgets", "raise", id, "--to", "five")).exit).toBe(2);

@@ -300,8 +300,8 @@ export class Holdfast {
   }
 
   /** Ends a schedule. Runs that it has started go on. False: there is none of this name. */
-  async unschedule(name: string): Promise<boolean> {
-    return await unschedule(this.#fleet, name);
+  async unschedule(name: string, { by = "hf.unschedule" }: { readonly by?: string } = {}): Promise<boolean> {
+    return await unschedule(this.#fleet, name, by);
   }
 
   /** A worker that picks up runs of the agents registered here, once it is started. Throws INVALID_ARGUMENT. */

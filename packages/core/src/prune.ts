@@ -1,3 +1,4 @@
+import { checkBy } from "./by.ts";
 import { secondsOf } from "./duration.ts";
 import { check } from "./options.ts";
 import type { RunStatus } from "./run/status.ts";
@@ -11,12 +12,14 @@ const ENDED: readonly RunStatus[] = ["succeeded", "failed", "cancelled", "dead"]
 export interface Pruning {
   olderThan: string | number;
   status?: readonly RunStatus[];
+  /** Who forgets them: it stands in the audit. Default `hf.prune`. */
+  by?: string;
 }
 
 /** Forgets runs that ended so long ago, and windows of shared budgets. Gives back how many runs. */
 export async function prune(
   db: () => Promise<Database>,
-  { olderThan, status = ENDED }: Pruning,
+  { olderThan, status = ENDED, by = "hf.prune" }: Pruning,
 ): Promise<number> {
   const seconds = secondsOf("olderThan", olderThan);
   const bad = status.find((each) => !ENDED.includes(each));
@@ -25,7 +28,8 @@ export async function prune(
     bad === undefined,
     `must be among ${ENDED.join(", ")}: only a run that has ended is pruned`,
   );
+  checkBy(by);
   const opened = await db();
   await forgetWindows(opened, seconds);
-  return await pruneRuns(opened, seconds, status);
+  return await pruneRuns(opened, seconds, status, by);
 }

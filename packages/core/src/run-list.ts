@@ -1,4 +1,5 @@
 import { type BudgetView, viewOf as budgetOf } from "./budget/view.ts";
+import { checkBy } from "./by.ts";
 import { decode } from "./codec.ts";
 import { HoldfastError } from "./errors.ts";
 import { type Run, replay } from "./ledger/replay.ts";
@@ -59,9 +60,9 @@ export interface RunList {
   list(filter?: RunFilter): Promise<RunPage>;
   /**
    * Forgets a run that has ended: its entries and blobs, and its head unless it was started with a key. Its id then is
-   * free, and a run of that id begins anew. Throws RUN_NOT_FOUND, COMMAND_NOT_ALLOWED for a run that has not ended.
+   * free, and a run of that id begins anew. `by` stands in the audit. Throws RUN_NOT_FOUND, COMMAND_NOT_ALLOWED for a run that has not ended.
    */
-  delete(id: string): Promise<void>;
+  delete(id: string, options?: { readonly by?: string }): Promise<void>;
 }
 
 const LARGEST_PAGE = 500;
@@ -77,8 +78,9 @@ export function runsOn(database: () => Promise<Database>): RunList {
       return viewOf(head, replay(await readEntries(db, head)));
     },
 
-    async delete(id) {
-      const done = await deleteRun(await database(), id);
+    async delete(id, { by = "hf.runs.delete" } = {}) {
+      checkBy(by);
+      const done = await deleteRun(await database(), id, by);
       if (done === "deleted") return;
       if (done === "missing") throw new HoldfastError("RUN_NOT_FOUND", { runId: id });
       const why = `it is ${done}; only a run that has ended can be deleted`;

@@ -23,8 +23,10 @@ export { type Replay, replayHere, type Replaying, type ShownReplay } from "./rep
 export { agentNamed, startByName } from "./start.ts";
 export { listAgents, type OfferedAgent } from "./store/agents.ts";
 export { type BudgetWindow, listBudgets } from "./store/budgets.ts";
-export { type FlowGraph, getGraph } from "./store/flows.ts";
+export { type Deed, type Deeds, listDeeds } from "./store/audit.ts";
+export { type Flow, type FlowGraph, type FlowPage, getGraph, listFlows } from "./store/flows.ts";
 export { type ListedSchedule, listSchedules } from "./store/schedules.ts";
+export { getThroughput, type Minute } from "./store/throughput.ts";
 export { listWorkers } from "./store/workers.ts";
 export { type Why, whyOf } from "./why.ts";
 export { statusOf } from "./problem.ts";

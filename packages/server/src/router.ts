@@ -64,6 +64,13 @@ export const ofRun = z.strictObject({
   id: runId.openapi({ param: { name: "id", in: "path" }, example: "order-42" }),
 });
 
+/** Where the page before ended, of a list that is told by numbers. */
+export const place = z
+  .string()
+  .regex(/^\d{1,18}$/, "is none that a page ended with")
+  .optional()
+  .openapi({ description: "Where the page before ended" });
+
 /** A number in a query, which is text. */
 export const count = (least: number, most: number) =>
   z

@@ -260,6 +260,36 @@ export const Schedule = z
   })
   .openapi("Schedule");
 
+export const Flow = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    by: z.string().nullable().openapi({ description: "Who started it" }),
+    createdAt: instant,
+    run: z.string().openapi({ description: "One of its runs: the first that was started" }),
+    runs: z.partialRecord(RunStatus, z.int()).openapi({ description: "How many there are of each status" }),
+  })
+  .openapi("FlowSummary");
+
+export const Minute = z
+  .object({
+    at: instant,
+    succeeded: z.int(),
+    failed: z.int(),
+    cancelled: z.int(),
+    dead: z.int(),
+  })
+  .openapi("Minute", { description: "Runs that ended in that minute" });
+
+export const Deed = z
+  .object({
+    at: instant,
+    by: z.string(),
+    did: z.enum(["prune", "delete", "schedule", "unschedule"]),
+    about: z.record(z.string(), z.unknown()).openapi({ description: "To which run or schedule, and how" }),
+  })
+  .openapi("Deed");
+
 export const FlowGraph = z
   .object({
     nodes: z.array(
@@ -268,6 +298,7 @@ export const FlowGraph = z
         agent: z.string().nullable(),
         status: RunStatus,
         waitingOn: WaitingOn.nullable(),
+        name: z.string().nullable().openapi({ description: "In its flow, where it is of one" }),
       }),
     ),
     edges: z.array(

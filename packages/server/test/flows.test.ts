@@ -35,6 +35,41 @@ test("a flow is started by its agents' names, and its graph is shown from any of
   expect((await server.post("/v1/flows", { name: "x", nodes: cycle })).status).toBe(400);
 });
 
+test("flows are listed, the newest first, with how many of their runs there are of each status, and by whom", async () => {
+  const start = async (key: string) => {
+    const nodes = [
+      { name: "a", agent: "one" },
+      { name: "b", agent: "sleeper", after: ["a"] },
+    ];
+    return (await server.post("/v1/flows", { name: "listed", key, nodes }, "operator")).body;
+  };
+  const [first, second] = [await start("1"), await start("2")];
+  await start("1"); // it is there
+  for (const { runs } of [first, second])
+    while ((await server.get(pathOf(runs.b))).body.waitingOn !== "timer");
+  const page = (await server.get("/v1/flows?name=listed&limit=1")).body;
+  expect(page.flows).toEqual([
+    {
+      id: second.id,
+      name: "listed",
+      by: "operator",
+      createdAt: expect.any(String),
+      run: second.runs.a,
+      runs: { succeeded: 1, waiting: 1 },
+    },
+  ]);
+  const rest = (await server.get(`/v1/flows?name=listed&limit=1&cursor=${page.cursor}`)).body;
+  expect(rest).toMatchObject({ flows: [{ id: first.id, run: first.runs.a }] });
+  expect(rest.cursor).toBeUndefined();
+  expect((await server.get("/v1/flows?cursor=x")).status).toBe(400);
+  expect((await server.hf.entries(second.runs.a))[0]).toMatchObject({ kind: "start", by: "operator" });
+  const { nodes } = (await server.get(`${pathOf(second.runs.a)}/flow`)).body;
+  expect(nodes.map(({ id, name }: { id: string; name: string }) => [id, name])).toEqual([
+    [second.runs.a, "a"],
+    [second.runs.b, "b"],
+  ]);
+});
+
 test("a run alone is a graph of one", async () => {
   const id = await aRun(server.hf);
   expect((await server.get(`${pathOf(id)}/flow`)).body).toMatchObject({

@@ -83,6 +83,7 @@ test("no role but the owner's changes or removes an entry, and not even the owne
       "update holdfast.entries set body = '{}'",
       "delete from holdfast.entries",
       "truncate holdfast.entries",
+      "delete from holdfast.audit",
       "update holdfast.blobs set value = ''",
       "alter table holdfast.entries disable trigger all",
       "delete from holdfast.migrations",

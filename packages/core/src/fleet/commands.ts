@@ -1,3 +1,4 @@
+import { checkBy } from "../by.ts";
 import { encode } from "../codec.ts";
 import { HoldfastError } from "../errors.ts";
 import { digestOf } from "../json.ts";
@@ -95,9 +96,4 @@ function meaning(name: "cancel" | "pause" | "resume", fact: Command, { status, w
     case "resume":
       return { fact, command: null, wakes: status === "waiting" && waitingOn === "caller" };
   }
-}
-
-function checkBy(by: unknown): void {
-  if (typeof by === "string" && by !== "") return;
-  throw new HoldfastError("INVALID_ARGUMENT", { argument: "by", why: "must name who says so" });
 }

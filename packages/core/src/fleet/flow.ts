@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { HoldfastError } from "../errors.ts";
 import { dependOn } from "../store/dependencies.ts";
+import { recordFlow, recordFlowRuns } from "../store/flows.ts";
 import type { Agent } from "./agent.ts";
 import { type After, afterOf, orderOf } from "./graph.ts";
 import { Handle } from "./handle.ts";
@@ -18,7 +19,7 @@ export interface FlowNode {
   readonly priority?: number | undefined;
 }
 
-export interface FlowOptions extends Pick<StartOptions, "tags" | "priority" | "maxAttempts"> {
+export interface FlowOptions extends Pick<StartOptions, "tags" | "priority" | "maxAttempts" | "by"> {
   /** The same key again is the same flow; with other inputs it is RUN_EXISTS_DIFFERENT. */
   readonly key?: string | undefined;
 }
@@ -56,6 +57,7 @@ export async function startFlow(
   );
   const db = await fleet.host.db();
   const runs = await db.transaction(async (tx) => {
+    await recordFlow(tx, { id, name, by: options.by });
     const ids = new Map<string, string>();
     for (const { node, queued: each } of queued) {
       const runId = await queueOnce(tx, each);
@@ -66,6 +68,7 @@ export async function startFlow(
         if (!(await dependOn(tx, runId, needs))) throw new HoldfastError("RUN_NOT_FOUND", { runId: needed });
       }
     }
+    await recordFlowRuns(tx, id, ids);
     return ids;
   });
   fleet.notifier(db).tell("queued");

@@ -1,4 +1,5 @@
 import { Cron } from "croner";
+import { checkBy } from "../by.ts";
 import { decode, encode } from "../codec.ts";
 import { HoldfastError } from "../errors.ts";
 import type { Database } from "../store/database.ts";
@@ -26,6 +27,8 @@ export interface ScheduleOptions<Raw> {
    * `all`, at most the last 1,000.
    */
   readonly missed?: Missed | undefined;
+  /** Who says so: it stands in the audit. Default `hf.schedule`. */
+  readonly by?: string | undefined;
 }
 
 /** A time that nobody started within so long was missed. */
@@ -36,7 +39,7 @@ const MOST_MISSED = 1_000;
 export async function schedule<Raw>(
   fleet: Shared,
   name: string,
-  { cron, timezone = "UTC", agent, input, missed = "one" }: ScheduleOptions<Raw>,
+  { cron, timezone = "UTC", agent, input, missed = "one", by = "hf.schedule" }: ScheduleOptions<Raw>,
 ): Promise<void> {
   const argument = `schedule("${name}")`;
   if (typeof name !== "string" || name === "") {
@@ -46,6 +49,7 @@ export async function schedule<Raw>(
     const why = 'has a missed that is none of "skip", "one", "all"';
     throw new HoldfastError("INVALID_ARGUMENT", { argument, why });
   }
+  checkBy(by);
   const db = await fleet.host.db();
   const checked = await agent.check(input as Raw);
   const kept = checked === undefined ? undefined : fleet.host.settings.redactor.apply("input", checked);
@@ -57,20 +61,16 @@ export async function schedule<Raw>(
     const why = `is none that croner reads: ${error instanceof Error ? error.message : String(error)}`;
     throw new HoldfastError("INVALID_ARGUMENT", { argument, why }, { cause: error });
   }
-  await putSchedule(db, {
-    name,
-    cron,
-    timezone,
-    agent: agent.name,
-    version: agent.version ?? null,
-    missed,
+  const row = {
+    ...{ name, cron, timezone, agent: agent.name, version: agent.version ?? null, missed, nextAt },
     input: kept === undefined ? null : encode(kept),
-    nextAt,
-  });
+  };
+  await putSchedule(db, row, by);
 }
 
-export async function unschedule(fleet: Shared, name: string): Promise<boolean> {
-  return await removeSchedule(await fleet.host.db(), name);
+export async function unschedule(fleet: Shared, name: string, by: string): Promise<boolean> {
+  checkBy(by);
+  return await removeSchedule(await fleet.host.db(), name, by);
 }
 
 /**
@@ -83,7 +83,8 @@ export async function startDue(fleet: Shared, db: Database): Promise<void> {
     const input = row.input === null ? undefined : decode(row.input);
     const agent = { name: row.agent, version: row.version ?? undefined };
     for (const time of times) {
-      const options = { key: `${row.name}@${time.toISOString()}`, tags: [`schedule:${row.name}`] };
+      const tag = `schedule:${row.name}`;
+      const options = { key: `${row.name}@${time.toISOString()}`, tags: [tag], by: tag };
       await queueOnce(db, { ...(await queuedOf(fleet, agent, input, options)), queueLimit: undefined });
     }
     await advanceSchedule(db, row, next);

@@ -493,4 +493,61 @@ begin
 end $$;
 `,
   },
+  {
+    version: 9,
+    name: "flows",
+    checksum: "fc6048efeddbba46328996c866cb9f6b4ec29424f3ba9831cfe0c3b53789df8e",
+    sql: `-- Flows: runs that were started together, under a name. What comes after what
+-- stands in \`dependencies\`; here is which runs belong together.
+
+create table holdfast.flows (
+  flow       bigint      generated always as identity primary key,
+  flow_id    text        not null unique,  -- name/key: the same again is the same flow
+  name       text        not null,
+  started_by text,
+  created_at timestamptz not null default now()
+);
+
+create index flows_by_name on holdfast.flows (name, flow desc);
+
+create table holdfast.flow_runs (
+  run  bigint primary key references holdfast.runs on delete cascade,
+  flow bigint not null references holdfast.flows,
+  node text   not null  -- the run's name in the flow
+);
+
+create index flow_runs_by_flow on holdfast.flow_runs (flow);
+`,
+  },
+  {
+    version: 10,
+    name: "audit",
+    checksum: "0dddc9aa28733ff27e6130640c162e0adb6eb81ab6d2c39cd9ce0d179d71d00c",
+    sql: `-- What people did that stands in no run's ledger: it is about no run, or about
+-- one whose ledger is gone by it. Written with what it tells of, or not at all.
+
+create table holdfast.audit (
+  deed  bigint      generated always as identity primary key,
+  at    timestamptz not null default now(),
+  by    text        not null,
+  did   text        not null,
+  about text        not null,  -- JSON
+  check (did in ('prune', 'delete', 'schedule', 'unschedule'))
+);
+
+create function holdfast.refuse_change_of_audit() returns trigger
+  language plpgsql as $$
+begin
+  raise exception 'holdfast.audit is append-only' using errcode = 'HF001';
+end $$;
+
+create trigger audit_is_append_only
+  before update or delete on holdfast.audit
+  for each row execute function holdfast.refuse_change_of_audit();
+
+create trigger audit_is_not_truncated
+  before truncate on holdfast.audit
+  for each statement execute function holdfast.refuse_change_of_audit();
+`,
+  },
 ];

@@ -1,4 +1,5 @@
 import type { RunStatus } from "../run/status.ts";
+import { recordDeed } from "./audit.ts";
 import type { Database, Queryable } from "./database.ts";
 
 /** Runs that are forgotten in one transaction. */
@@ -42,12 +43,14 @@ const DROP_HEAD = /* sql */ `delete from holdfast.runs where run = any ($1::bigi
 
 /**
  * Forgets runs that ended so long ago, a batch at a time, and keeps their heads: whoever comes back with the id or the key
- * of one must not repeat its effects. One with an open doubt or question is left as it is. Gives back how many.
+ * of one must not repeat its effects. One with an open doubt or question is left as it is. The audit says who did it, unless
+ * there was nothing to do. Gives back how many.
  */
 export async function pruneRuns(
   db: Database,
   olderThanSeconds: number,
   statuses: readonly RunStatus[],
+  by: string,
 ): Promise<number> {
   for (let pruned = 0; ; ) {
     const batch = await db.transaction(async (tx) => {
@@ -55,6 +58,8 @@ export async function pruneRuns(
       const runs = rows.map(({ run }) => run);
       await forget(tx, runs);
       await tx.query(KEEP_HEAD, [runs]);
+      if (pruned === 0 && runs.length > 0)
+        await recordDeed(tx, by, { did: "prune", about: { olderThanSeconds, status: statuses } });
       return runs.length;
     });
     pruned += batch;
@@ -63,7 +68,11 @@ export async function pruneRuns(
 }
 
 /** Forgets one run that has ended: its head goes too, unless it has a key. Otherwise says why not. */
-export async function deleteRun(db: Database, runId: string): Promise<"deleted" | "missing" | RunStatus> {
+export async function deleteRun(
+  db: Database,
+  runId: string,
+  by: string,
+): Promise<"deleted" | "missing" | RunStatus> {
   return await db.transaction(async (tx) => {
     const { rows } = await tx.query<{ run: string; status: RunStatus }>(ONE, [runId]);
     const [head] = rows;
@@ -73,6 +82,7 @@ export async function deleteRun(db: Database, runId: string): Promise<"deleted" 
     await forget(tx, [head.run]);
     await tx.query(KEEP_HEAD, [[head.run]]);
     await tx.query(DROP_HEAD, [[head.run]]);
+    await recordDeed(tx, by, { did: "delete", about: { runId } });
     return "deleted";
   });
 }

@@ -1,5 +1,6 @@
 import type { Encoded } from "../codec.ts";
-import type { Queryable } from "./database.ts";
+import { recordDeed } from "./audit.ts";
+import type { Database, Queryable } from "./database.ts";
 
 /** What is done about times that passed while nobody was there. */
 export type Missed = "skip" | "one" | "all";
@@ -31,17 +32,29 @@ values ($1, $2, $3, $4, $5, $6, $7, $8)
    set agent = excluded.agent, version = excluded.version, missed = excluded.missed, input = excluded.input,
        next_at  = case when (s.cron, s.timezone) = (excluded.cron, excluded.timezone) then s.next_at else excluded.next_at end,
        cron     = excluded.cron,
-       timezone = excluded.timezone`;
+       timezone = excluded.timezone
+ where (s.cron, s.timezone, s.agent, s.version, s.missed, s.input) is distinct from
+       (excluded.cron, excluded.timezone, excluded.agent, excluded.version, excluded.missed, excluded.input)
+returning name`;
 
-export async function putSchedule(db: Queryable, row: ScheduleRow): Promise<void> {
+/** What says what is there already changes nothing, and is no deed. */
+export async function putSchedule(db: Database, row: ScheduleRow, by: string): Promise<void> {
   const { name, cron, timezone, agent, version, missed, input, nextAt } = row;
-  await db.query(PUT, [name, cron, timezone, agent, version, missed, input, nextAt]);
+  await db.transaction(async (tx) => {
+    const { rows } = await tx.query(PUT, [name, cron, timezone, agent, version, missed, input, nextAt]);
+    if (rows.length === 0) return;
+    await recordDeed(tx, by, { did: "schedule", about: { name, cron, timezone, agent, version, missed } });
+  });
 }
 
 const REMOVE = /* sql */ `delete from holdfast.schedules where name = $1 returning name`;
 
-export async function removeSchedule(db: Queryable, name: string): Promise<boolean> {
-  return (await db.query(REMOVE, [name])).rows.length > 0;
+export async function removeSchedule(db: Database, name: string, by: string): Promise<boolean> {
+  return await db.transaction(async (tx) => {
+    const isRemoved = (await tx.query(REMOVE, [name])).rows.length > 0;
+    if (isRemoved) await recordDeed(tx, by, { did: "unschedule", about: { name } });
+    return isRemoved;
+  });
 }
 
 const DUE = /* sql */ `

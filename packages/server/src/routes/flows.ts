@@ -1,9 +1,9 @@
 import { type Holdfast, HoldfastError } from "@holdfast/core";
 import { createRoute, z } from "@hono/zod-openapi";
-import { body, json, needs, ofRun, problems, router, text } from "../router.ts";
-import { FlowGraph, Schedule } from "../schemas.ts";
+import { body, by, count, json, needs, ofRun, place, problems, router, text } from "../router.ts";
+import { Flow, FlowGraph, Schedule } from "../schemas.ts";
 import { agentNamed } from "../start.ts";
-import { getGraph } from "../store/flows.ts";
+import { getGraph, listFlows } from "../store/flows.ts";
 import { listSchedules } from "../store/schedules.ts";
 
 const name = text(200);
@@ -50,6 +50,30 @@ const start = createRoute({
   },
 });
 
+const list = createRoute({
+  method: "get",
+  path: "/flows",
+  summary: "Flows, the newest first",
+  ...needs("read"),
+  request: {
+    query: z.strictObject({
+      name: name.optional(),
+      limit: count(1, 500).optional().openapi({ description: "1 to 500, by default 50" }),
+      cursor: place,
+    }),
+  },
+  responses: {
+    200: json(
+      "A page",
+      z.object({
+        flows: z.array(Flow),
+        cursor: z.string().optional().openapi({ description: "Asks for the next page; absent on the last" }),
+      }),
+    ),
+    ...problems,
+  },
+});
+
 const graph = createRoute({
   method: "get",
   path: "/runs/{id}/flow",
@@ -74,7 +98,7 @@ const put = createRoute({
   method: "put",
   path: "/schedules/{name}",
   summary: "Start a run of an agent whenever its time comes",
-  description: "The same name again changes it. The log says who did it.",
+  description: "The same name again changes it.",
   ...needs("operate"),
   request: {
     params: ofSchedule,
@@ -108,10 +132,17 @@ export const flowRoutes = (hf: Holdfast) =>
       const { name, nodes, ...options } = c.req.valid("json");
       const named = [];
       for (const node of nodes) named.push({ ...node, agent: await agentNamed(hf, node.agent) });
-      const { id, runs } = await hf.flow(name, named, options);
+      const { id, runs } = await hf.flow(name, named, { ...options, ...by(c) });
       return c.json(
         { id, runs: Object.fromEntries(Object.entries(runs).map(([node, run]) => [node, run.id])) },
         201,
+      );
+    })
+    .openapi(list, async (c) => {
+      const { flows, cursor } = await listFlows((await hf.opened()).db, c.req.valid("query"));
+      return c.json(
+        { flows: flows.map((flow) => ({ ...flow, createdAt: flow.createdAt.toISOString() })), cursor },
+        200,
       );
     })
     .openapi(graph, async (c) => {
@@ -129,11 +160,12 @@ export const flowRoutes = (hf: Holdfast) =>
     })
     .openapi(put, async (c) => {
       const { agent, ...schedule } = c.req.valid("json");
-      await hf.schedule(c.req.valid("param").name, { ...schedule, agent: await agentNamed(hf, agent) });
+      const named = { ...schedule, agent: await agentNamed(hf, agent), ...by(c) };
+      await hf.schedule(c.req.valid("param").name, named);
       return c.body(null, 204);
     })
     .openapi(remove, async (c) => {
       const { name } = c.req.valid("param");
-      if (await hf.unschedule(name)) return c.body(null, 204);
+      if (await hf.unschedule(name, by(c))) return c.body(null, 204);
       throw new HoldfastError("INVALID_ARGUMENT", { argument: "name", why: `is of no schedule: ${name}` });
     });

@@ -1,6 +1,6 @@
 import type { Holdfast } from "@holdfast/core";
 import { createRoute, z } from "@hono/zod-openapi";
-import { count, json, needs, ofRun, problems, router, text } from "../router.ts";
+import { by, count, json, needs, ofRun, problems, router, text } from "../router.ts";
 import { Entry, Run, RunPage, RunStatus, WaitingOn } from "../schemas.ts";
 import type { Shown } from "../shown.ts";
 import { whyOf } from "../why.ts";
@@ -37,7 +37,7 @@ const remove = createRoute({
   path: "/{id}",
   summary: "Forget a run that has ended",
   description:
-    "Its entries and blobs go, and its head unless it was started with a key. The log says who did it.",
+    "Its entries and blobs go, and its head unless it was started with a key. The audit says who did it.",
   ...needs("operate"),
   request: { params: ofRun },
   responses: { 204: { description: "Forgotten" }, ...problems },
@@ -97,7 +97,7 @@ export const runRoutes = (hf: Holdfast, shown: Shown) =>
     })
     .openapi(get, async (c) => c.json(shown.run(await hf.runs.get(c.req.valid("param").id)), 200))
     .openapi(remove, async (c) => {
-      await hf.runs.delete(c.req.valid("param").id);
+      await hf.runs.delete(c.req.valid("param").id, by(c));
       return c.body(null, 204);
     })
     .openapi(entries, async (c) => {
