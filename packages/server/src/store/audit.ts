@@ -29,5 +29,5 @@ export async function listDeeds(
   const { rows } = await db.query<Deed & { deed: string }>(LIST, [cursor ?? null, limit + 1]);
   const page = rows.slice(0, limit);
   const next = rows.length > limit ? page.at(-1)?.deed : undefined;
-  return { deeds: page.map(({ deed: _, ...deed }) => deed), cursor: next };
+  return { deeds: page.map(({ deed: _deed, ...deed }) => deed), cursor: next };
 }

@@ -101,5 +101,5 @@ export async function listFlows(
   const { rows } = await db.query<Flow & { flow: string }>(LIST, [name ?? null, cursor ?? null, limit + 1]);
   const page = rows.slice(0, limit);
   const next = rows.length > limit ? page.at(-1)?.flow : undefined;
-  return { flows: page.map(({ flow: _, ...flow }) => flow), cursor: next };
+  return { flows: page.map(({ flow: _flow, ...flow }) => flow), cursor: next };
 }
