@@ -13,7 +13,7 @@ import { CountingWorld } from "./world.ts";
  */
 
 /** Points that are tried side by side. */
-const AT_ONCE = 6;
+const AT_ONCE = 12;
 
 let database: Awaited<ReturnType<typeof freshDatabase>>;
 let pool: pg.Pool;

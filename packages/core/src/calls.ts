@@ -226,7 +226,7 @@ export class Calls {
       parking,
       settings,
       signal: session.signal,
-      usedByAll: (counted) => usedByAll(means.db, counted),
+      usedByAll: (counted, at) => usedByAll(means.db, counted, at),
     });
   }
 

@@ -1,6 +1,6 @@
 import { encode } from "./codec.ts";
 import { type Course, parsed } from "./course.ts";
-import { type Candidate, type Decided, Decisions } from "./decisions.ts";
+import { type Candidate, type Decidable, type Decided, Decisions } from "./decisions.ts";
 import { digestOf } from "./json.ts";
 import type { Lane } from "./lane.ts";
 import { type Asked, pendingOf } from "./ledger/asked.ts";
@@ -33,7 +33,7 @@ export interface Decider {
   readonly parking: Parking;
   readonly settings: RunSettings;
   readonly signal: AbortSignal;
-  usedByAll(counted: Counted): Promise<number>;
+  usedByAll: Decidable["usedByAll"];
 }
 
 /**
@@ -55,7 +55,7 @@ export class Deciding {
   constructor(of: Decider) {
     this.#of = of;
     const { run, settings, signal } = of;
-    const usedByAll = (counted: Counted) => of.usedByAll(counted);
+    const usedByAll: Decidable["usedByAll"] = (counted, at) => of.usedByAll(counted, at);
     this.#decisions = new Decisions({ run, policy: settings.policy, signal, usedByAll });
   }
 

@@ -2,7 +2,7 @@ import { decode } from "./codec.ts";
 import type { CallKind, Effect } from "./ledger/entry.ts";
 import type { Run } from "./ledger/replay.ts";
 import { type Decision, enforced, STRICTNESS } from "./policy/decision.ts";
-import { type Counted, type Evaluated, evaluate } from "./policy/evaluate.ts";
+import { type Counted, type Evaluated, evaluate, type Used } from "./policy/evaluate.ts";
 import type { PolicyCall, PolicyRun } from "./policy/rule.ts";
 import type { PolicySettings } from "./settings.ts";
 import type { Governed } from "./step/call.ts";
@@ -28,8 +28,8 @@ export interface Decidable {
   readonly run: Run;
   readonly policy: PolicySettings;
   readonly signal: AbortSignal;
-  /** How many calls of all runs have gone out under a count, in its window. */
-  usedByAll(counted: Counted): Promise<number>;
+  /** How many calls of all runs were counted in its window, and whether one that was counted at that time is among them. */
+  usedByAll(counted: Counted, at: Date | undefined): Promise<{ used: number; has: boolean }>;
 }
 
 /** What policy says of calls of one run. Nothing is recorded here, and nobody is asked. */
@@ -93,15 +93,19 @@ export class Decisions {
     }
   }
 
-  async #used(counted: Counted, step: string): Promise<number> {
+  async #used(counted: Counted, step: string): Promise<Used> {
     const { run } = this.#of;
-    const used =
-      counted.per === "run" ? (run.counts.get(counted.rule) ?? 0) : await this.#of.usedByAll(counted);
     const promised = [...this.#promised].filter(
       ([other, counts]) =>
         other !== step && !run.steps.has(other) && counts.some(({ rule }) => rule === counted.rule),
     );
-    return used + promised.length;
+    if (counted.per === "run") {
+      return { others: (run.counts.get(counted.rule) ?? 0) + promised.length, isCounted: false };
+    }
+    const ahead = run.counted.get(step);
+    const at = ahead?.rules.includes(counted.rule) ? ahead.at : undefined;
+    const { used, has } = await this.#of.usedByAll(counted, at);
+    return { others: used - (has ? 1 : 0) + promised.length, isCounted: has };
   }
 
   #within<T>(work: () => T | PromiseLike<T>): Promise<T> {

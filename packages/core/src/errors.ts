@@ -75,7 +75,7 @@ const messages: { [C in ErrorCode]: (details: ErrorDetails[C]) => string } = {
   DRIFTED: (d) =>
     `Run ${d.runId} asks the model something else at step ${d.step} than is on record: ${d.differs.join(", ")} changed. Set drift to "accept" to use the record.`,
   // A model is told this, and asked with it again: a fork and a replay of the run must ask the same.
-  POLICY_DENIED: (d) => `Policy denied step ${d.step}: ${d.reason}.`,
+  POLICY_DENIED: (d) => `Policy denied step ${d.step}: ${d.reason.replace(/\.$/, "")}.`,
   BUDGET_EXHAUSTED: (d) =>
     `Run ${d.runId} has ${d.left} micro-dollars left, too little for step ${d.step}. Raise the budget to go on.`,
   QUESTION_ANSWERED: (d) => `Question ${d.questionId} has been answered already. The first answer counts.`,

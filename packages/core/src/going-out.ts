@@ -4,12 +4,13 @@ import type { Cleared } from "./deciding.ts";
 import { besideOf, Dispatch, type Host, type Terms, type Unanswered } from "./dispatch.ts";
 import { HoldfastError } from "./errors.ts";
 import { enterRow, type Lane } from "./lane.ts";
-import type { Effect, Intent, Resolution, Settled } from "./ledger/entry.ts";
+import type { Counting, Effect, Intent, Resolution, Settled } from "./ledger/entry.ts";
 import { idempotencyKeyOf } from "./ledger/key.ts";
 import type { Run } from "./ledger/replay.ts";
 import { must } from "./must.ts";
 import { isLapsed, lapsed, mayDispatch, type Owner } from "./owner.ts";
 import type { Parking } from "./parking.ts";
+import type { Counted } from "./policy/evaluate.ts";
 import type { RunWriter } from "./run-writer.ts";
 import type { Execution } from "./scope.ts";
 import type { RunSettings, ToolSettings } from "./settings.ts";
@@ -102,10 +103,21 @@ export class GoingOut {
       if (isNew && terms.effect !== undefined && terms.effect !== "read") {
         course.refuseBesideUnconsumed(lane, call.name, located);
       }
+      let uncounted = isNew ? windowsOf(cleared) : [];
       // A call goes out only once its intent, and all that came before it, is durable.
       const intend = async (holding?: Holding) => {
-        const intent = this.#intent(found, cleared, terms.effect ?? "read", idempotencyKey, mark.parallel);
-        const short = await this.#intend({ ...intent, ...holding }, isNew ? cleared.counted : undefined);
+        const effect = terms.effect ?? "read";
+        const intent = {
+          ...this.#intent(found, cleared, effect, idempotencyKey, mark.parallel),
+          ...holding,
+        };
+        if (intent.budgets && uncounted.length > 0) {
+          // One statement takes from budgets, another adds to counts: the count goes ahead.
+          const rules = uncounted.map(({ rule }) => rule);
+          await this.#count({ kind: "note", note: "counted", step: key, rules }, uncounted);
+          uncounted = [];
+        }
+        const short = await (uncounted.length > 0 ? this.#count(intent, uncounted) : writer.intend(intent));
         intended = short === undefined;
         return short;
       };
@@ -134,18 +146,9 @@ export class GoingOut {
     throw new HoldfastError("TOO_MANY_STEPS", { runId: this.#of.session.runId, limit });
   }
 
-  /** Gives back what shared budget is too low for it. Throws FULL where a limit of policy's is used up by now. */
-  async #intend(intent: Intent, counted: Cleared["counted"] = []): Promise<Short | undefined> {
-    const writer = this.#of.writer(intent.step);
-    const isCounted = this.#of.run.counted.has(intent.step);
-    const windows = isCounted ? [] : counted.filter(({ per }) => per !== "run");
-    if (windows.length === 0) return await writer.intend(intent);
-    // One statement takes from budgets, another adds to counts. Where both are due, the count goes ahead.
-    const goesAhead = intent.budgets !== undefined;
-    const rules = windows.map(({ rule }) => rule);
-    const fact = goesAhead ? ({ kind: "note", note: "counted", step: intent.step, rules } as const) : intent;
-    if (!(await writer.sayWithin(fact, windows))) throw FULL;
-    return goesAhead ? await writer.intend(intent) : undefined;
+  /** Writes what adds to counts. Throws FULL where the limit of one is used up by now. */
+  async #count(fact: Intent | Counting, windows: readonly Counted[]): Promise<undefined> {
+    if (!(await this.#of.writer(fact.step).sayWithin(fact, windows))) throw FULL;
   }
 
   #intent<T>(
@@ -196,6 +199,10 @@ export class GoingOut {
     if (this.#of.owner) await mayDispatch(this.#of.owner);
   }
 }
+
+/** The counts over several runs that a call still adds to. */
+const windowsOf = ({ counted = [] }: Cleared): Counted[] =>
+  counted.filter(({ per, isCounted }) => per !== "run" && !isCounted);
 
 /** Others were quicker: the limit of a rule that the call was within is used up. */
 const FULL = Symbol("full");

@@ -119,6 +119,57 @@ test("a call that goes out again under its key counts once", async () => {
   expect(await sql("select used from holdfast.counts where rule = 'g'")).toEqual([{ used: 1 }]);
 });
 
+/** A run whose payment is counted by the rule and then waits for its budget. Gives back what lets it go on, after others have paid. */
+async function countedAndWaiting(rule: string) {
+  const options: HoldfastOptions = {
+    ...limited({ atMost: 1, per: "day", tag: "tenant:*" }, rule),
+    tools: { pay: { cost: () => usd(2) } },
+    budget: { onLow: "park" },
+    budgets: [{ scope: { tag: `tenant:${rule}` }, per: "month", cap: usd(3) }],
+  };
+  const [id, tags, holdfast] = [newId(), [`tenant:${rule}`], await open(options)];
+  await holdfast.run(newId(), () => pay(0), { tags });
+  await sql("update holdfast.counts set used = 0 where rule = $1", [rule]);
+  await expect(holdfast.run(id, () => pay(1), { tags })).rejects.toThrow("(RUN_WAITING)");
+  return async (others = 0) => {
+    await sql("update holdfast.budgets set spent_micros = 0 where scope = $1", [`tag:tenant:${rule}`]);
+    for (let n = 0; n < others; n++) await holdfast.run(newId(), () => pay(0), { tags });
+    await sql("update holdfast.runs set run_at = now() where run_id = $1", [id]);
+    return await holdfast.run(id, async () => [await pay(1), await pay(2)]);
+  };
+}
+
+const countsOf = (rule: string) =>
+  sql("select used from holdfast.counts where rule = $1 order by since", [rule]);
+
+test("a call that was counted and then waited for its budget is not held back by its own count", async () => {
+  const goOn = await countedAndWaiting("i");
+  expect(await countsOf("i")).toEqual([{ used: 1 }]);
+  expect(await goOn()).toEqual(["paid", "denied"]);
+  expect(await countsOf("i")).toEqual([{ used: 1 }]);
+});
+
+/** What was counted under the rule is a day old, and so is the note of it. */
+async function aDayLater(rule: string) {
+  await sql("update holdfast.counts set since = since - interval '1 day' where rule = $1", [rule]);
+  await sql("alter table holdfast.entries disable trigger entries_append_only");
+  await sql(`update holdfast.entries set at = at - interval '1 day' where kind = 'note'`);
+  await sql("alter table holdfast.entries enable trigger entries_append_only");
+}
+
+test("a call that was counted in a window that is over counts in the one that it goes out in", async () => {
+  const goOn = await countedAndWaiting("j");
+  await aDayLater("j");
+  expect(await goOn()).toEqual(["paid", "denied"]);
+  expect(await countsOf("j")).toEqual([{ used: 1 }, { used: 1 }]);
+});
+
+test("a call that was counted in a window that is over has no place in one that others have used up", async () => {
+  const goOn = await countedAndWaiting("k");
+  await aDayLater("k");
+  expect(await goOn(1)).toEqual(["denied", "denied"]);
+});
+
 test("beyond a limit a person may let a call through", async () => {
   const [id, holdfast] = [newId(), await open(limited({ atMost: 1, per: "run" }, "h", "ask"))];
   await expect(holdfast.run(id, () => inTurn(2))).rejects.toThrow("(RUN_WAITING)");

@@ -61,8 +61,8 @@ export interface Run extends Told {
   readonly questions: Map<string, Asked>;
   /** How many calls have gone out under a rule with a limit. */
   readonly counts: Map<string, number>;
-  /** Steps that have been counted ahead of their intent. */
-  readonly counted: Set<string>;
+  /** Steps that were counted ahead of their intent: under which rules, and when. */
+  readonly counted: Map<string, { readonly rules: readonly string[]; readonly at: Date }>;
   attempts: { crashes: number; retries: number; resumes: number };
   /** What it has spent, and holds. */
   readonly tally: Tally;
@@ -83,7 +83,7 @@ export function replay(entries: Iterable<Entry>): Run {
     lanes: new Map(),
     questions: new Map(),
     counts: new Map(),
-    counted: new Set(),
+    counted: new Map(),
     attempts: { crashes: 0, retries: 0, resumes: 0 },
     tally: newTally(),
   };
@@ -146,11 +146,12 @@ export function advance(run: Run, entry: Entry): void {
       answer(run.questions, entry);
       break;
     case "note":
-      if (entry.note === "counted") run.counted.add(entry.step);
+      if (entry.note === "counted") run.counted.set(entry.step, { rules: entry.rules, at: entry.at });
       if (entry.note === "resampled") for (const key of entry.steps) forget(run, key);
       if (entry.note === "forked") {
         // What a person said, or was asked, is about the other run's call.
         withdrawUnused(run.questions);
+        run.counted.clear(); // that was another run's call
         for (const key of entry.aside ?? []) forget(run, key);
       }
       break;

@@ -18,6 +18,15 @@ export interface Counted {
   /** The tag that it is counted under; empty where it is under none. */
   readonly under: string;
   readonly atMost: number;
+  /** It has been added to already, ahead of a call that did not come to its intent. */
+  readonly isCounted?: boolean;
+}
+
+/** What stands under a count. */
+export interface Used {
+  /** Other calls that have gone out, or may. */
+  readonly others: number;
+  readonly isCounted: boolean;
 }
 
 /** What policy says of one call, and what is asked where it asks. */
@@ -34,8 +43,7 @@ export interface Evaluation {
   readonly fallback: Then;
   readonly call: PolicyCall;
   readonly run: PolicyRun;
-  /** How many calls have gone out under a count. */
-  readonly used: (counted: Counted) => number | PromiseLike<number>;
+  readonly used: (counted: Counted) => Used | PromiseLike<Used>;
   /** Awaits what a rule says, within a time limit: then it rejects. */
   readonly within: <T>(work: () => T | PromiseLike<T>) => Promise<T>;
 }
@@ -72,8 +80,9 @@ export async function evaluate(evaluation: Evaluation): Promise<Evaluated> {
           under: countedBy(limit, run),
           atMost: limit.atMost,
         };
-        if ((await used(count)) < limit.atMost) {
-          counted.push(count);
+        const { others, isCounted } = await used(count);
+        if (others < limit.atMost) {
+          counted.push({ ...count, isCounted });
           continue;
         }
       }
@@ -94,7 +103,8 @@ function ruled(rule: string, ruling: Ruling, counted: readonly Counted[]): Evalu
 
 function reasonOf({ limit }: Rule): string {
   if (!limit) return "a rule says so";
-  return `at most ${limit.atMost} calls a ${limit.per} go out`;
+  const { atMost, per } = limit;
+  return atMost === 1 ? `at most 1 call a ${per} goes out` : `at most ${atMost} calls a ${per} go out`;
 }
 
 const byDefault = (then: Then, counted: readonly Counted[]): Evaluated => ({

@@ -12,16 +12,20 @@ export interface Window {
 }
 
 const USED = /* sql */ `
-select used
+select used, coalesce($4::timestamptz >= since, false) as has
   from holdfast.counts
  where rule  = $1
    and under = $2
    and since = date_trunc($3, now(), 'UTC')`;
 
-/** How many calls have gone out. */
-export async function usedByAll(db: Queryable, { rule, under, per }: Window): Promise<number> {
-  const { rows } = await db.query<{ used: number }>(USED, [rule, under, per]);
-  return rows[0]?.used ?? 0;
+/** How many calls were counted in this window, and whether one that was counted at that time is among them. */
+export async function usedByAll(
+  db: Queryable,
+  { rule, under, per }: Window,
+  at?: Date,
+): Promise<{ used: number; has: boolean }> {
+  const { rows } = await db.query<{ used: number; has: boolean }>(USED, [rule, under, per, at ?? null]);
+  return rows[0] ?? { used: 0, has: false };
 }
 
 // The rows that the next statement locks: a window that nobody has counted in yet has none. Old windows go.
