@@ -16,7 +16,6 @@ import type { Execution } from "./scope.ts";
 import type { RunSettings, ToolSettings } from "./settings.ts";
 import type { Bill, Holding, Spending } from "./spending.ts";
 import type { Begun, Call } from "./step/call.ts";
-import type { Short } from "./store/ledger.ts";
 
 /** A call that was found, on what terms it would go out. */
 export interface Found<T> {
