@@ -6,6 +6,7 @@ import {
   type Answer,
   type CallOptions,
   type ChatModel,
+  capped,
   keptAnswer,
   modelCall,
   readAnswer,
@@ -61,9 +62,11 @@ async function generate(
   options: CallOptions,
   manager?: Manager,
 ): Promise<Answer> {
-  const step = port.step(modelCall(model, messages, options), async ({ key, signal }) =>
-    keptAnswer(await unannounced(() => model._generate(messages, { ...options, signal }, manager)), key),
-  );
+  const step = port.step(modelCall(model, messages, options), async ({ key, signal, maxOutputTokens }) => {
+    const asked = capped({ model, options }, maxOutputTokens);
+    const answering = () => asked.model._generate(messages, { ...asked.options, signal }, manager);
+    return keptAnswer(await unannounced(answering), key);
+  });
   return readAnswer(await unlessStopped(port, step));
 }
 
@@ -85,8 +88,9 @@ async function* stream(
     return;
   }
   const outlet = new Outlet<Chunk>();
+  const asked = capped({ model, options }, begun.maxOutputTokens);
   const pumped = pump(begun, outlet, () =>
-    model._streamResponseChunks(messages, { ...options, signal: begun.signal }, manager),
+    asked.model._streamResponseChunks(messages, { ...asked.options, signal: begun.signal }, manager),
   );
   port.keep(pumped); // read to its end, whoever goes away: it is paid for
   unlessStopped(port, pumped).then(

@@ -1,5 +1,6 @@
 import type { AskedModel, Call, EmittedCall, Usage } from "@holdfast/core";
 import { fromKept, isMessage, type Message, toKept } from "./kept.ts";
+import { type Asked, answersIn, capIn, thinkingIn, withCap } from "./output-cap.ts";
 
 /** A chat model, as far as it concerns us. */
 export interface ChatModel {
@@ -36,33 +37,55 @@ export function modelCall(
   messages: readonly unknown[],
   options: CallOptions,
 ): Call<Answer> {
+  const params = model.invocationParams?.(options);
+  const asked = askedModel({ model, options }, params);
   return {
     kind: "model",
-    name: nameOf(model, options),
-    model: askedModel(model, options),
-    input: { model: model._llmType(), ...paramsOf(model, options), messages: messages.map(said) },
+    name: [asked.provider, asked.model].filter(Boolean).join("/"),
+    model: asked,
+    input: { model: model._llmType(), ...requestIn(params, options), messages: messages.map(said) },
     signal: options.signal,
     emits: emitted,
     usage,
   };
 }
 
-function nameOf(model: ChatModel, options: CallOptions): string {
-  const { ls_provider: provider, ls_model_name: name } = model.getLsParams?.(options) ?? {};
-  return [provider ?? model._llmType(), name].filter(Boolean).join("/");
-}
-
-/** The output cap is the model's own: how a call could lower it, each provider's class has its own way. */
-function askedModel(model: ChatModel, options: CallOptions): AskedModel {
+function askedModel({ model, options }: Asked<ChatModel>, params: unknown): AskedModel {
   const { ls_provider, ls_model_name, ls_max_tokens } = model.getLsParams?.(options) ?? {};
-  const provider = ls_provider ?? model._llmType();
-  return { provider, model: ls_model_name ?? "", maxOutputTokens: ls_max_tokens, isCapFixed: true };
+  const [answers, thinking] = [answersIn(params), thinkingIn(params)];
+  const cap = capIn(params) ?? ls_max_tokens;
+  let isFixed: boolean | undefined;
+  return {
+    provider: ls_provider ?? model._llmType(),
+    model: ls_model_name ?? "",
+    maxOutputTokens: cap === undefined ? undefined : Math.max(1, cap - thinking) * answers,
+    thinkingTokens: thinking * answers,
+    // Found out where a budget wants to know: it takes some trials.
+    get isCapFixed() {
+      return (isFixed ??= isFixedOf({ model, options }));
+    },
+  };
 }
 
-function paramsOf(model: ChatModel, options: CallOptions): object {
-  const told = Object.entries((model.invocationParams?.(options) ?? {}) as object);
-  const params = told.length > 0 ? told : ASKED.map((name) => [name, options[name]] as const);
-  return Object.fromEntries(params.filter(([name, value]) => !LEFT_OUT.has(name) && value !== undefined));
+/** No cap is heeded that the call brings. Tried with one that is as good as any. */
+const isFixedOf = (asked: Asked<ChatModel>): boolean => withCap(asked, 1_111) === undefined;
+
+/** The model and its options, to ask with the output cap that a budget has room for, as `askedModel` counts it. */
+export function capped<M extends ChatModel>(asked: Asked<M>, maxOutputTokens: number | undefined): Asked<M> {
+  if (maxOutputTokens === undefined) return asked;
+  const params = asked.model.invocationParams?.(asked.options);
+  const cap = Math.floor(maxOutputTokens / answersIn(params)) + thinkingIn(params);
+  if (cap === capIn(params)) return asked;
+  const found = withCap(asked, cap);
+  if (found) return found;
+  if (isFixedOf(asked)) return asked; // nothing was lowered: what the model says of itself is held
+  throw new Error(`${asked.model.getName()} does not take an output cap of ${cap} tokens.`);
+}
+
+function requestIn(params: unknown, options: CallOptions): object {
+  const told = Object.entries((params ?? {}) as object);
+  const asked = told.length > 0 ? told : ASKED.map((name) => [name, options[name]] as const);
+  return Object.fromEntries(asked.filter(([name, value]) => !LEFT_OUT.has(name) && value !== undefined));
 }
 
 /** What a message says to the model: without its id, which is often made up anew, and without metadata. */
