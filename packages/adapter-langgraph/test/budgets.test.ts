@@ -20,7 +20,9 @@ const { here, open } = workbench({ prices });
 const asking = (model: { invoke(messages: BaseMessage[]): Promise<unknown> }) =>
   withDurability(
     new StateGraph(MessagesAnnotation)
-      .addNode("agent", async ({ messages }) => ({ messages: [(await model.invoke(messages)) as BaseMessage] }))
+      .addNode("agent", async ({ messages }) => ({
+        messages: [(await model.invoke(messages)) as BaseMessage],
+      }))
       .addEdge(START, "agent")
       .compile(),
     { holdfast: here() },
@@ -117,7 +119,10 @@ class Capped extends BaseChatModel {
     return { generations: [{ message, text: message.text }] };
   }
 
-  override async *_streamResponseChunks(_: BaseMessage[], options: never): AsyncGenerator<ChatGenerationChunk> {
+  override async *_streamResponseChunks(
+    _: BaseMessage[],
+    options: never,
+  ): AsyncGenerator<ChatGenerationChunk> {
     const content = JSON.stringify(this.tell(this, options));
     yield new ChatGenerationChunk({ message: new AIMessageChunk({ content }), text: content });
   }
@@ -208,7 +213,9 @@ async function answer(
     const content = [{ type: "text", text: "done" }];
     response.end(JSON.stringify({ id: "m", type: "message", role: "assistant", content, usage }));
   } else if (path.includes("generateContent")) {
-    const candidates = [{ index: 0, content: { role: "model", parts: [{ text: "done" }] }, finishReason: "STOP" }];
+    const candidates = [
+      { index: 0, content: { role: "model", parts: [{ text: "done" }] }, finishReason: "STOP" },
+    ];
     const usageMetadata = { promptTokenCount: 9, candidatesTokenCount: 1, totalTokenCount: 10 };
     response.end(JSON.stringify({ candidates, usageMetadata }));
   } else {
