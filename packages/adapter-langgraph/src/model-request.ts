@@ -62,7 +62,8 @@ function askedModel({ model, options }: Asked<ChatModel>, params: unknown): Aske
     thinkingTokens: thinking * answers,
     // Found out where a budget wants to know: it takes some trials.
     get isCapFixed() {
-      return (isFixed ??= isFixedOf({ model, options }));
+      isFixed ??= isFixedOf({ model, options });
+      return isFixed;
     },
   };
 }
