@@ -1,11 +1,10 @@
 import type { Live, Port } from "@holdfast/core";
 import { AIMessageChunk } from "@langchain/core/messages";
 import { ChatGenerationChunk } from "@langchain/core/outputs";
+import type { CallOptions, ChatModel } from "./chat-model.ts";
 import type { Message } from "./kept.ts";
 import {
   type Answer,
-  type CallOptions,
-  type ChatModel,
   capped,
   keptAnswer,
   modelCall,

@@ -1,14 +1,7 @@
 import type { AskedModel, Call, EmittedCall, Usage } from "@holdfast/core";
+import type { Asked, CallOptions, ChatModel } from "./chat-model.ts";
 import { fromKept, isMessage, type Message, toKept } from "./kept.ts";
-import { type Asked, answersIn, capIn, thinkingIn, withCap } from "./output-cap.ts";
-
-/** A chat model, as far as it concerns us. */
-export interface ChatModel {
-  _llmType(): string;
-  getName(): string;
-  invocationParams?(options: unknown): unknown;
-  getLsParams?(options: unknown): { ls_provider?: string; ls_model_name?: string; ls_max_tokens?: number };
-}
+import { answersIn, capIn, thinkingIn, withCap } from "./output-cap.ts";
 
 /** A model's answer as the ledger keeps it: one of `n`, mostly the only one. */
 export interface Answer {
@@ -18,11 +11,6 @@ export interface Answer {
     readonly generationInfo?: unknown;
   }[];
   readonly llmOutput?: unknown;
-}
-
-export interface CallOptions {
-  readonly signal?: AbortSignal | undefined;
-  readonly [option: string]: unknown;
 }
 
 /** Fields of a request that two executions may not share, and that change nothing in the answer. */

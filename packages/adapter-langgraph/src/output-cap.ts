@@ -1,16 +1,10 @@
-import type { CallOptions, ChatModel } from "./model-request.ts";
+import type { Asked, ChatModel } from "./chat-model.ts";
 
 /*
  * What a model may answer at most is a field of the model in some of LangChain's classes, and an option of the call in
  * others. Both are known here by their names, and neither is trusted: a cap is set only if the parameters that the model
  * makes of it then say so.
  */
-
-/** A model, and the options to call it with. */
-export interface Asked<M> {
-  readonly model: M;
-  readonly options: CallOptions;
-}
 
 /** What parameters call the cap: of OpenAI and those like it, Anthropic, Mistral; of Google; of Bedrock; of Ollama. */
 const NAMES = [

@@ -30,13 +30,20 @@ function findInTable(
   provider: string,
   model: string,
 ): Price | undefined {
-  // A gateway names the provider in the model: openai/gpt-5.
-  const [providerId, modelId] = provider === "gateway" ? splitFirst(model) : [provider, model];
-  const found = calcPrice({ input_tokens: 0, output_tokens: 0 }, modelId, { providerId });
-  return found ? priceInTable(found.model_price as TableRow, found.model.context_window) : undefined;
+  for (const [providerId, modelId] of namesInTable(provider, model)) {
+    const found = calcPrice({ input_tokens: 0, output_tokens: 0 }, modelId, { providerId });
+    if (found) return priceInTable(found.model_price as TableRow, found.model.context_window);
+  }
+  return undefined;
 }
 
-function splitFirst(model: string): [string, string] {
+/**
+ * What the table may know a model by. A gateway names the provider in the model (`openai/gpt-5`); the AI SDK says which of
+ * a provider's APIs it asks (`groq.chat`). A model that the provider has no price for is not looked for elsewhere.
+ */
+function namesInTable(provider: string, model: string): [provider: string, model: string][] {
+  const [first = provider] = provider.split(".");
+  if (first !== "gateway") return [...new Set([provider, first])].map((name) => [name, model]);
   const at = model.indexOf("/");
-  return at < 0 ? ["", model] : [model.slice(0, at), model.slice(at + 1)];
+  return at < 0 ? [] : [[model.slice(0, at), model.slice(at + 1)]];
 }

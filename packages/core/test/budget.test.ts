@@ -102,6 +102,38 @@ test("a price is the declared one, else the table's, else the default; and else 
   expect(await findPrice({}, "acme", "m")).toBeUndefined();
 });
 
+test.each([
+  ["gateway", "openai/gpt-4o", 2.5],
+  ["gateway", "anthropic/claude-sonnet-4.5", 3],
+  ["gateway", "xai/grok-4", 3],
+  ["openrouter", "openai/gpt-4o", 2.5],
+  ["openrouter.chat", "anthropic/claude-3.5-sonnet", 3],
+  ["azure", "gpt-4o", 2.5],
+  ["azure.responses", "gpt-4o", 2.5],
+  ["groq.chat", "llama-3.3-70b-versatile", 0.59],
+  ["xai.chat", "grok-4", 3],
+  ["google_genai", "gemini-2.5-flash", 0.3],
+  ["google.vertex.chat", "gemini-2.5-flash", 0.3],
+  ["amazon-bedrock", "anthropic.claude-3-5-sonnet-20241022-v2:0", 3],
+  ["litellm", "azure/gpt-4o", 2.5],
+])("%s is known to ask %s for $%d a million tokens of input", async (provider, model, dollars) => {
+  expect((await findPrice({}, provider, model))?.input[0]?.micros).toBe(usd(dollars));
+});
+
+test.each([
+  ["a gateway's model of a provider that is not known", "gateway", "nobody/gpt-4o"],
+  ["a gateway's model that names no provider", "gateway", "gpt-4o"],
+  ["a model that another provider has", "acme", "gpt-4o"],
+  ["a gateway's model, asked by a client of OpenAI's", "openai.chat", "openai/gpt-4o"],
+  ["a deployment with a name of its own", "azure", "our-deployment"],
+  ["a model that is listed without a price", "openrouter", "meta-llama/llama-3.3-70b-instruct:free"],
+  ["a model that a router chooses", "openrouter", "openrouter/auto"],
+])("%s has no price, and is never free", async (_, provider, model) => {
+  expect(await findPrice({}, provider, model)).toBeUndefined();
+  const own = { inputPerMillion: 7, outputPerMillion: 7 };
+  expect((await findPrice({ "*": own }, provider, model))?.input[0]?.micros).toBe(7);
+});
+
 test("of a price in tiers the one counts that the request's input exceeds", () => {
   const row = {
     input_mtok: { base: 3, tiers: [{ start: 200, price: 6 }] },
