@@ -3,13 +3,7 @@ import { AIMessageChunk } from "@langchain/core/messages";
 import { ChatGenerationChunk } from "@langchain/core/outputs";
 import type { CallOptions, ChatModel } from "./chat-model.ts";
 import type { Message } from "./kept.ts";
-import {
-  type Answer,
-  capped,
-  keptAnswer,
-  modelCall,
-  readAnswer,
-} from "./model-request.ts";
+import { type Answer, capped, keptAnswer, modelCall, readAnswer } from "./model-request.ts";
 import { Outlet } from "./outlet.ts";
 import { shadowOf } from "./shadow.ts";
 import { unlessStopped } from "./stop.ts";
