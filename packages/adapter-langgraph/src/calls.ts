@@ -4,6 +4,7 @@ import { executionOf } from "./execution.ts";
 import { fromKept, toKept } from "./kept.ts";
 import { Outlet } from "./outlet.ts";
 import { answerWith, chunksOf, interruptsOf } from "./questions.ts";
+import { HoldfastSaver } from "./saver/saver.ts";
 import { isControlFlow } from "./stop.ts";
 import { isResume, runOf, sameForAll, unfinishedOr } from "./thread.ts";
 
@@ -41,7 +42,7 @@ export async function* callOnThread(call: GraphCall): AsyncGenerator<unknown> {
     const port = portOf();
     const begun = await beginning(call, port);
     const asked = run.goesOn
-      ? goingOn(begun, await headOf(call), run.asks ? null : input)
+      ? goingOn(run.id, begun, await headOf(call), run.asks ? null : input)
       : { input, checkpoint };
     const at = { ...configurable, checkpoint_id: asked.checkpoint };
     driven = drive(call, port, asked.input, without(at, "checkpoint_id"), outlet);
@@ -86,7 +87,8 @@ export async function* callInRun(call: GraphCall, around: Port): AsyncGenerator<
     }
     // What an execution before this one has left on the thread is behind where this call begins.
     const { head } = await beginning(call, port);
-    const moved = head !== (await headOf(call));
+    const moved = !port.isReplay && head !== (await headOf(call));
+    if (moved && head !== undefined && !(await has(call, head))) throw lost(port.runId);
     await drive(
       call,
       port,
@@ -178,14 +180,25 @@ function beginning(call: GraphCall, port: Port): Promise<Beginning> {
  * nothing since the run began, what the run began with.
  */
 function goingOn(
+  runId: string,
   begun: Beginning,
   head: string | undefined,
   input: unknown,
 ): Pick<Beginning, "input" | "checkpoint"> {
   const first = fromKept(begun.input);
+  // The ids of checkpoints grow with time.
+  if (begun.head !== undefined && (head === undefined || head < begun.head)) throw lost(runId);
   if (head !== begun.head) return { input: isResume(input) ? input : null, checkpoint: undefined };
   return { input: isResume(first) && isResume(input) ? input : first, checkpoint: begun.checkpoint };
 }
+
+/** Not every checkpointer outlives a crash. On another history the graph would not come to what is on record. */
+const lost = (runId: string) =>
+  new HoldfastError("DIVERGED", {
+    runId,
+    step: "thread",
+    why: "the checkpointer of its thread has lost what was there when it began",
+  });
 
 /** Has the graph stopped before its end, for its caller to go on? */
 async function isInterrupted({ graph, checkpointer, configurable }: GraphCall): Promise<boolean> {
@@ -198,8 +211,16 @@ async function isInterrupted({ graph, checkpointer, configurable }: GraphCall): 
 async function headOf({ checkpointer, configurable }: GraphCall): Promise<string | undefined> {
   const { thread_id } = configurable;
   if (thread_id === undefined) return undefined;
+  if (checkpointer instanceof HoldfastSaver) return await checkpointer.head(String(thread_id));
   const head = await checkpointer?.getTuple({ configurable: { thread_id, checkpoint_ns: "" } });
   return head?.config.configurable?.checkpoint_id;
+}
+
+/** Is this checkpoint still there? */
+async function has({ checkpointer, configurable }: GraphCall, checkpoint_id: string): Promise<boolean> {
+  const { thread_id, checkpoint_ns = "" } = configurable;
+  const found = await checkpointer?.getTuple({ configurable: { thread_id, checkpoint_ns, checkpoint_id } });
+  return found !== undefined;
 }
 
 const waitsForCaller = (runId: string) =>

@@ -1,4 +1,6 @@
-import { HoldfastError } from "@holdfast/core";
+import { HoldfastError, type Port } from "@holdfast/core";
+import { MemorySaver } from "@langchain/langgraph-checkpoint";
+import { executionOf } from "./execution.ts";
 import type { Checkpointer, GraphOptions } from "./graph.ts";
 import { shadowOf } from "./shadow.ts";
 
@@ -29,6 +31,17 @@ export function whileRunning(checkpointer: Checkpointer, signal: AbortSignal): C
     },
     getNextVersion: (version: unknown) => nextVersion(checkpointer.getNextVersion(version)),
   });
+}
+
+/**
+ * In a replay, threads are neither read nor written: a checkpointer in memory stands in for this one, and knows of them
+ * what the replay has done so far.
+ */
+export function standIn(port: Port, checkpointer: Checkpointer): Checkpointer {
+  const { standIns } = executionOf(port);
+  const known = standIns.get(checkpointer) ?? (new MemorySaver() as unknown as Checkpointer);
+  standIns.set(checkpointer, known);
+  return known;
 }
 
 /** As long as a Holdfast that is closed lets calls settle by default, and a little more. */

@@ -1,7 +1,7 @@
 import { current, type Holdfast } from "@holdfast/core";
 import { AsyncLocalStorageProviderSingleton } from "@langchain/core/singletons";
 import { callInGraph, callInRun, callOnThread } from "./calls.ts";
-import { whileRunning } from "./checkpointer.ts";
+import { standIn, whileRunning } from "./checkpointer.ts";
 import type { GraphCall } from "./drive.ts";
 import type { Configurable, Graph, GraphClass, GraphOptions } from "./graph.ts";
 import { holdOtherCores } from "./reach.ts";
@@ -55,7 +55,8 @@ export function durableClass(Base: GraphClass): GraphClass {
       // A run's ledger is all that a graph inside it needs: one without a checkpointer stays without.
       const isBare = port !== undefined && this.checkpointer === settings.saver;
       const checkpointer = isBare ? undefined : this.checkpointer;
-      const own = typeof checkpointer === "object" ? checkpointer : undefined;
+      const given = typeof checkpointer === "object" ? checkpointer : undefined;
+      const own = given && port?.isReplay ? standIn(port, given) : given;
       const source: GraphCall["source"] = (asked, more, signal) => {
         const fenced = own ? whileRunning(own, signal) : checkpointer;
         const graph = new Durable(Object.assign({}, this, { checkpointer: fenced }));
@@ -76,7 +77,27 @@ export function durableClass(Base: GraphClass): GraphClass {
       else if (isNested) yield* callInGraph(call);
       else yield* callOnThread(call);
     }
+
+    override getState(config: GraphOptions, more?: object): ReturnType<Graph["getState"]> {
+      return super.getState.call(inReplay(this), config, more);
+    }
+
+    override getStateHistory(config: GraphOptions, more?: object): AsyncGenerator<unknown> {
+      return super.getStateHistory.call(inReplay(this), config, more);
+    }
+
+    override bulkUpdateState(config: GraphOptions, supersteps: readonly object[]): Promise<GraphOptions> {
+      return super.bulkUpdateState.call(inReplay(this), config, supersteps);
+    }
   }
+
+  /** The graph, on threads that only the replay knows if this is one. */
+  function inReplay(graph: Durable): Durable {
+    const port = current();
+    if (!port?.isReplay || typeof graph.checkpointer !== "object") return graph;
+    return new Durable(Object.assign({}, graph, { checkpointer: standIn(port, graph.checkpointer) }));
+  }
+
   Object.defineProperty(Durable, "name", { value: Base.name });
   const durable = Durable as unknown as GraphClass;
   classes.set(Base, durable);

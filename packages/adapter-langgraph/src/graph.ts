@@ -12,7 +12,10 @@ export interface Graph {
   invoke(input: unknown, options?: GraphOptions): Promise<unknown>;
   /** What every call of a graph comes to: invoke, stream, batch and streamEvents. */
   _streamIterator(input: unknown, options?: GraphOptions): AsyncGenerator<unknown>;
-  getState(config: GraphOptions): Promise<{ readonly next: readonly string[] }>;
+  getState(config: GraphOptions, more?: object): Promise<{ readonly next: readonly string[] }>;
+  getStateHistory(config: GraphOptions, more?: object): AsyncGenerator<unknown>;
+  /** What `updateState` comes to. */
+  bulkUpdateState(config: GraphOptions, supersteps: readonly object[]): Promise<GraphOptions>;
 }
 
 export type GraphClass = new (fields: object) => Graph;

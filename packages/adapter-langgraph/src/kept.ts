@@ -30,11 +30,11 @@ export function toKept(value: unknown): unknown {
   }
   if (hasName(value, "Send"))
     return { [TAG]: "send", fields: toKept({ node: value.node, args: value.args }) };
-  if (isDocument(value)) {
+  if (Object.getPrototypeOf(value) !== Object.prototype) {
+    if (!isDocument(value)) return value;
     const { pageContent, metadata, id } = value;
     return { [TAG]: "document", fields: toKept(defined({ pageContent, metadata, id })) };
   }
-  if (Object.getPrototypeOf(value) !== Object.prototype) return value;
   const fields = Object.fromEntries(Object.entries(value).map(([name, part]) => [name, toKept(part)]));
   return TAG in value ? { [TAG]: "plain", fields } : fields;
 }
@@ -124,5 +124,9 @@ const mapValues = (fields: Fields, map: (value: unknown) => unknown): Fields =>
 const hasName = (value: object, name: string): value is Fields & object =>
   (value as { lg_name?: unknown }).lg_name === name;
 
-const isDocument = (value: object): value is { pageContent: unknown; metadata: unknown; id?: unknown } =>
-  "pageContent" in value && "metadata" in value && value.constructor.name === "Document";
+/** By its fields: a bundler gives classes other names. A class that adds some is another one. */
+const isDocument = (value: object): value is { pageContent: string; metadata: object; id?: unknown } => {
+  const { pageContent, metadata } = value as { pageContent?: unknown; metadata?: unknown };
+  const isOne = typeof pageContent === "string" && typeof metadata === "object" && metadata !== null;
+  return isOne && Object.keys(value).every((name) => ["pageContent", "metadata", "id"].includes(name));
+};

@@ -1,4 +1,5 @@
 import { createRequire } from "node:module";
+import { isAbsolute } from "node:path";
 import { pathToFileURL } from "node:url";
 import { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { RunnableToolLike } from "@langchain/core/runnables";
@@ -9,26 +10,52 @@ const MODULES = ["language_models/chat_models", "tools", "runnables"].map(
   (name) => `@langchain/core/${name}`,
 );
 
+/** A copy of @langchain/core that is installed where a program may find it, by its CommonJS build. */
+interface Copy {
+  readonly require: NodeJS.Require;
+  readonly paths: readonly string[];
+}
+
 /** Holds what the copy of @langchain/core that we import ourselves calls out. */
 export const holdOwnCore = (): void => holdCore({ BaseChatModel, StructuredTool, RunnableToolLike });
 
+/** Copies whose CommonJS build nothing has loaded yet. Undefined until they are looked for, once in a process. */
+let unloaded: Copy[] | undefined;
+/** Resolves once the ESM builds of all copies are held. */
+let imported: Promise<unknown> | undefined;
+
 /**
  * Holds the other copies too that a program may have: its ESM and its CommonJS build are different classes, and the
- * program may find another one than we do. A copy that nothing has loaded yet is loaded by this, unless it is CommonJS.
+ * program may find another one than we do. A copy that nothing has loaded yet is loaded by this, unless it is CommonJS:
+ * of that each call looks whether it has been loaded since.
  */
 export async function holdOtherCores(): Promise<void> {
-  for (const from of [import.meta.url, process.argv[1]]) {
-    const require = from === undefined ? undefined : createRequire(from);
-    const paths = MODULES.map((name) => resolve(require, name));
-    if (!paths.every((path) => path !== undefined)) continue;
-    if (paths.some((path) => require?.cache[path])) hold(paths.map((path) => require?.(path)));
-    hold(await Promise.all(paths.map(importBeside)));
-  }
+  unloaded ??= findCopies();
+  imported ??= Promise.all(
+    unloaded.map(async ({ paths }) => hold(await Promise.all(paths.map(importBeside)))),
+  );
+  const loaded = unloaded.filter(({ require, paths }) => paths.some((path) => require.cache[path]));
+  if (loaded.length > 0) unloaded = unloaded.filter((copy) => !loaded.includes(copy));
+  for (const { require, paths } of loaded) hold(paths.map((path) => require(path)));
+  await imported;
 }
 
-function resolve(require: NodeJS.Require | undefined, name: string): string | undefined {
+function findCopies(): Copy[] {
+  const [, program] = process.argv;
+  const places = [import.meta.url, ...(program !== undefined && isAbsolute(program) ? [program] : [])];
+  const copies = new Map<string, Copy>();
+  for (const place of places) {
+    const require = createRequire(place);
+    const paths = MODULES.flatMap((name) => resolve(require, name) ?? []);
+    const [first] = paths;
+    if (first !== undefined && paths.length === MODULES.length) copies.set(first, { require, paths });
+  }
+  return [...copies.values()];
+}
+
+function resolve(require: NodeJS.Require, name: string): string | undefined {
   try {
-    return require?.resolve(name);
+    return require.resolve(name);
   } catch {
     return undefined; // it has none
   }

@@ -1,5 +1,5 @@
 import { createRequire } from "node:module";
-import type { BaseMessage } from "@langchain/core/messages";
+import { AIMessage, type BaseMessage } from "@langchain/core/messages";
 import { MessagesAnnotation, START, StateGraph } from "@langchain/langgraph";
 import { loadMcpTools } from "@langchain/mcp-adapters";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
@@ -41,7 +41,8 @@ const observed = async (thread: ReturnType<typeof newThread>) =>
   );
 
 describe(`a copy of @langchain/core beside the one of ${version}`, () => {
-  test("is reached where it is CommonJS", async () => {
+  test("is reached where it is CommonJS, even if graphs have run before it was loaded", async () => {
+    await calling(async () => new AIMessage("hello")).invoke(input, newThread());
     const { FakeListChatModel } = createRequire(import.meta.url)("@langchain/core/utils/testing") as Copy;
     const model = new FakeListChatModel({ responses: ["hello"] });
     const thread = newThread();

@@ -16,10 +16,14 @@ const turns: Turn[] = [
 const input = { messages: [{ role: "user", content: "Go." }] };
 
 /** An agent whose process is gone in the second of its tools, on a saver that outlives it. */
-function crashing(make: (parts: Parts) => CompiledMessagesGraph, checkpointer?: MemorySaver) {
+function crashing(
+  make: (parts: Parts) => CompiledMessagesGraph,
+  checkpointer?: MemorySaver,
+  script: readonly Turn[] = turns,
+) {
   const log: string[] = [];
   const death = dying();
-  const model = new ScriptedChat(turns);
+  const model = new ScriptedChat(script);
   const tools = [
     toolOf("first", () => {
       log.push("first");
@@ -61,6 +65,54 @@ describe.each(Object.entries(idioms))("a thread whose process dies in a tool of 
     expect(log).toEqual(["first", "second", "second"]);
     expect(model.asked).toHaveLength(3);
   });
+});
+
+describe("a thread whose checkpointer has lost what was there when its last run began", () => {
+  test.each([
+    ["the last of it", 2],
+    ["all of it", 100],
+  ])("(%s) is not gone on with: no call that is on record is made again", async (_, lost) => {
+    const checkpointer = new MemorySaver();
+    const thread = newThread();
+    const earlier = handWritten({ model: new ScriptedChat([{ text: "earlier" }]), tools: [], checkpointer });
+    await earlier.invoke(input, thread);
+    const { log, model, reached, graph } = crashing(handWritten, checkpointer, [{ text: "earlier" }, ...turns]);
+    const call = (hf: Holdfast) =>
+      withDurability(graph, { holdfast: hf }).invoke(input, { ...thread, durability: "exit" });
+    const first = await open();
+    await dieIn(first, reached, () => call(first));
+
+    forget(checkpointer, thread, lost);
+    await expect(call(await open())).rejects.toThrow("(DIVERGED)");
+    expect([log, model.asked.length]).toEqual([["first", "second"], 2]);
+    const { status } = await here().runs.get(`${thread.configurable.thread_id}#1`);
+    expect(status).toBe("waiting");
+  });
+
+  test("is not gone on with inside hf.run either", async () => {
+    const checkpointer = new MemorySaver();
+    const thread = newThread();
+    const earlier = handWritten({ model: new ScriptedChat([{ text: "earlier" }]), tools: [], checkpointer });
+    await earlier.invoke(input, thread);
+    const { log, model, reached, graph } = crashing(handWritten, checkpointer, [{ text: "earlier" }, ...turns]);
+    const app = withDurability(graph);
+    const id = `run-${crypto.randomUUID()}`;
+    const call = (hf: Holdfast) => hf.run(id, async () => lastText(await app.invoke(input, thread)));
+    const first = await open();
+    await dieIn(first, reached, () => call(first));
+
+    forget(checkpointer, thread, 100);
+    await expect(call(await open())).rejects.toThrow("(DIVERGED)");
+    expect([log, model.asked.length]).toEqual([["first", "second"], 2]);
+  });
+
+  /** The last so many checkpoints of the thread. */
+  function forget({ storage }: MemorySaver, { configurable }: ReturnType<typeof newThread>, count: number): void {
+    const saved = storage[configurable.thread_id] ?? {};
+    const ids = Object.keys(saved[""] ?? {}).toSorted().toReversed();
+    for (const id of ids.slice(0, count)) delete saved[""]?.[id];
+    if (ids.length <= count) delete storage[configurable.thread_id];
+  }
 });
 
 describe("a call on a thread", () => {

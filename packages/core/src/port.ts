@@ -22,6 +22,8 @@ export interface Port {
   readonly signal: AbortSignal;
   /** In a replay that asks models otherwise: put it into each request before it is announced, and say `heedsSet`. */
   readonly set: Substitution | undefined;
+  /** Is a run looked back at? Then whatever lies outside its record is neither asked nor changed. */
+  readonly isReplay: boolean;
   /** Runs `work` in a child lane: one per framework call, node or sub-agent. Same-name siblings are told apart. */
   lane<T>(name: string, work: () => T): T;
   /** Runs `work` in this very lane, for callbacks that lost their async context. */

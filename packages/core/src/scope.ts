@@ -72,6 +72,10 @@ export class Scope implements Port {
     return this.session.set;
   }
 
+  get isReplay(): boolean {
+    return this.session.trace !== undefined;
+  }
+
   enter<T>(work: () => T): T {
     return scopes.run(this, work);
   }

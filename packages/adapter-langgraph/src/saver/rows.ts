@@ -86,6 +86,21 @@ export async function getCheckpoint(
   return rows[0];
 }
 
+const HEAD = /* sql */ `
+select c.id
+  from holdfast.threads t
+  join holdfast.checkpoints c using (thread)
+ where t.thread_id = $1
+   and c.ns        = ''
+ order by c.id desc
+ limit 1`;
+
+/** The id of a thread's last checkpoint. */
+export async function getHead(db: Queryable, threadId: string): Promise<string | undefined> {
+  const { rows } = await db.query<{ id: string }>(HEAD, [threadId]);
+  return rows[0]?.id;
+}
+
 const LIST = /* sql */ `${CHECKPOINT}
  where ($1::text is null or t.thread_id = $1)
    and ($2::text is null or c.ns = $2)

@@ -25,7 +25,7 @@ import { migrations } from "./migrations.generated.ts";
 import { missing, type Ref, split } from "./parts.ts";
 import { lacking, pointIn, threadIn } from "./point.ts";
 import { deleteThread, type PruneStrategy, pruneThread } from "./prune.ts";
-import { type Body, getCheckpoint, listCheckpoints, openThread, type Place, type Thread } from "./rows.ts";
+import { type Body, getCheckpoint, getHead, listCheckpoints, openThread, type Place, type Thread } from "./rows.ts";
 import { Seen, type State } from "./seen.ts";
 import { tuplesOf } from "./tuple.ts";
 
@@ -71,6 +71,11 @@ export class HoldfastSaver extends BaseCheckpointSaver {
     if (!row) return undefined;
     this.#seen.see(threadId, row, row, stateOf(JSON.parse(row.body) as Body));
     return (await tuplesOf(db, [row], this))[0];
+  }
+
+  /** The id of the last checkpoint of a thread's own namespace: undefined where there is none. Reads no values. */
+  async head(threadId: string): Promise<string | undefined> {
+    return await getHead(await this.#database(), threadId);
   }
 
   /** Checkpoints from the last to the first. They are read as they are asked for, some fifty at a time. */
