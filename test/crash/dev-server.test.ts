@@ -54,7 +54,8 @@ function given({ onTestFinished }: TestContext, graph: string, ...turns: readonl
     },
     asked: () => model.asked(thread).map(({ turn }) => turn),
     calls: () => downstream.calls(thread).map(({ tool }) => tool),
-    keysOf: (tool: string) => new Set(downstream.calls(thread).flatMap((call) => (call.tool === tool ? [call.key] : []))),
+    keysOf: (tool: string) =>
+      new Set(downstream.calls(thread).flatMap((call) => (call.tool === tool ? [call.key] : []))),
   };
 }
 
@@ -95,7 +96,9 @@ test("what policy asks comes out of the LangGraph dev server as an interrupt, an
   const { thread, start, calls } = given(context, "agent", says("step1"), says("wire"), { text: "Done." });
   const server = await start();
   const { __interrupt__: asked = [] } = await server.wait();
-  expect(asked).toEqual([expect.objectContaining({ value: expect.objectContaining({ asks: "approval", name: "wire" }) })]);
+  expect(asked).toEqual([
+    expect.objectContaining({ value: expect.objectContaining({ asks: "approval", name: "wire" }) }),
+  ]);
   expect(calls()).toEqual(["step1"]);
 
   const resume = { [asked[0]?.id ?? ""]: { approve: true, by: "ana" } };

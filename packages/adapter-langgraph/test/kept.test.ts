@@ -31,7 +31,11 @@ describe("what is kept comes back", () => {
   });
 
   test("as a message of its class, its parts too", () => {
-    const answer = new AIMessage({ id: "m1", content: "yes", tool_calls: [{ id: "c", name: "look", args: { n: 1 } }] });
+    const answer = new AIMessage({
+      id: "m1",
+      content: "yes",
+      tool_calls: [{ id: "c", name: "look", args: { n: 1 } }],
+    });
     expect(kept(answer)).toBeInstanceOf(AIMessage);
     expect(toKept(kept(answer))).toEqual(toKept(answer));
     const artifact = [new Document(document)];
@@ -45,7 +49,10 @@ describe("what is kept comes back", () => {
   });
 
   test("as a command with all that it says", () => {
-    const command = new Command({ update: { messages: [new AIMessage("yes")] }, goto: [new Send("node", { n: 1 })] });
+    const command = new Command({
+      update: { messages: [new AIMessage("yes")] },
+      goto: [new Send("node", { n: 1 })],
+    });
     const { update, goto } = kept(command) as Command<unknown, { messages: AIMessage[] }>;
     expect(update).toEqual({ messages: [expect.any(AIMessage)] });
     expect(goto).toEqual([new Send("node", { n: 1 })]);

@@ -76,7 +76,10 @@ describe("a thread whose checkpointer has lost what was there when its last run 
     const thread = newThread();
     const earlier = handWritten({ model: new ScriptedChat([{ text: "earlier" }]), tools: [], checkpointer });
     await earlier.invoke(input, thread);
-    const { log, model, reached, graph } = crashing(handWritten, checkpointer, [{ text: "earlier" }, ...turns]);
+    const { log, model, reached, graph } = crashing(handWritten, checkpointer, [
+      { text: "earlier" },
+      ...turns,
+    ]);
     const call = (hf: Holdfast) =>
       withDurability(graph, { holdfast: hf }).invoke(input, { ...thread, durability: "exit" });
     const first = await open();
@@ -94,7 +97,10 @@ describe("a thread whose checkpointer has lost what was there when its last run 
     const thread = newThread();
     const earlier = handWritten({ model: new ScriptedChat([{ text: "earlier" }]), tools: [], checkpointer });
     await earlier.invoke(input, thread);
-    const { log, model, reached, graph } = crashing(handWritten, checkpointer, [{ text: "earlier" }, ...turns]);
+    const { log, model, reached, graph } = crashing(handWritten, checkpointer, [
+      { text: "earlier" },
+      ...turns,
+    ]);
     const app = withDurability(graph);
     const id = `run-${crypto.randomUUID()}`;
     const call = (hf: Holdfast) => hf.run(id, async () => lastText(await app.invoke(input, thread)));
@@ -107,9 +113,15 @@ describe("a thread whose checkpointer has lost what was there when its last run 
   });
 
   /** The last so many checkpoints of the thread. */
-  function forget({ storage }: MemorySaver, { configurable }: ReturnType<typeof newThread>, count: number): void {
+  function forget(
+    { storage }: MemorySaver,
+    { configurable }: ReturnType<typeof newThread>,
+    count: number,
+  ): void {
     const saved = storage[configurable.thread_id] ?? {};
-    const ids = Object.keys(saved[""] ?? {}).toSorted().toReversed();
+    const ids = Object.keys(saved[""] ?? {})
+      .toSorted()
+      .toReversed();
     for (const id of ids.slice(0, count)) delete saved[""]?.[id];
     if (ids.length <= count) delete storage[configurable.thread_id];
   }

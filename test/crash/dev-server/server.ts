@@ -23,7 +23,12 @@ export class DevServer {
     const port = await freePort();
     const child = spawn(process.execPath, [cli, "dev", "--no-browser", "--port", String(port)], {
       cwd: folder,
-      env: { ...process.env, NODE_OPTIONS: "--conditions=@holdfast/source", LANGGRAPH_CLI_NO_ANALYTICS: "1", ...env },
+      env: {
+        ...process.env,
+        NODE_OPTIONS: "--conditions=@holdfast/source",
+        LANGGRAPH_CLI_NO_ANALYTICS: "1",
+        ...env,
+      },
       stdio: ["ignore", "pipe", "inherit"],
       detached: true, // a group of its own: the server is a process below the one that watches it
     });

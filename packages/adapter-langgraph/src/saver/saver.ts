@@ -25,7 +25,15 @@ import { migrations } from "./migrations.generated.ts";
 import { missing, type Ref, split } from "./parts.ts";
 import { lacking, pointIn, threadIn } from "./point.ts";
 import { deleteThread, type PruneStrategy, pruneThread } from "./prune.ts";
-import { type Body, getCheckpoint, getHead, listCheckpoints, openThread, type Place, type Thread } from "./rows.ts";
+import {
+  type Body,
+  getCheckpoint,
+  getHead,
+  listCheckpoints,
+  openThread,
+  type Place,
+  type Thread,
+} from "./rows.ts";
 import { Seen, type State } from "./seen.ts";
 import { tuplesOf } from "./tuple.ts";
 
