@@ -59,6 +59,8 @@ function given({ onTestFinished }: TestContext, graph: string, ...turns: readonl
   };
 }
 
+const untilSaved = (thread: string) => expect.poll(savedByServer, { timeout: 30_000 }).toContain(thread);
+
 const says = (name: string): Turn => ({ calls: [{ name, input: {} }] });
 const steps = [says("step1"), says("step2"), says("step3"), { text: "Done." }];
 
@@ -73,7 +75,7 @@ test.for([
     const first = await start();
     const { run_id: left } = await first.begin();
     await arrived;
-    if (saved) await expect.poll(savedByServer, { timeout: 30_000 }).toContain(thread);
+    if (saved) await untilSaved(thread);
     await first.kill();
     if (!saved) await forgetSaved();
     expect([asked(), calls()]).toEqual([
