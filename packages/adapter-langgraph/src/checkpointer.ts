@@ -1,6 +1,5 @@
 import { HoldfastError, type Port } from "@holdfast/core";
 import { MemorySaver } from "@langchain/langgraph-checkpoint";
-import { executionOf } from "./execution.ts";
 import type { Checkpointer, GraphOptions } from "./graph.ts";
 import { shadowOf } from "./shadow.ts";
 
@@ -37,12 +36,16 @@ export function whileRunning(checkpointer: Checkpointer, signal: AbortSignal): C
  * In a replay, threads are neither read nor written: a checkpointer in memory stands in for this one, and knows of them
  * what the replay has done so far.
  */
-export function standIn(port: Port, checkpointer: Checkpointer): Checkpointer {
-  const { standIns } = executionOf(port);
-  const known = standIns.get(checkpointer) ?? (new MemorySaver() as unknown as Checkpointer);
-  standIns.set(checkpointer, known);
+export function standIn({ signal }: Port, checkpointer: Checkpointer): Checkpointer {
+  const ofReplay = standIns.get(signal) ?? new WeakMap();
+  standIns.set(signal, ofReplay);
+  const known = ofReplay.get(checkpointer) ?? (new MemorySaver() as unknown as Checkpointer);
+  ofReplay.set(checkpointer, known);
   return known;
 }
+
+/** By the signal that a replay has for itself, and by the checkpointer that is stood in for. */
+const standIns = new WeakMap<AbortSignal, WeakMap<Checkpointer, Checkpointer>>();
 
 /** As long as a Holdfast that is closed lets calls settle by default, and a little more. */
 const CLOSING_MS = 6_000;
