@@ -145,6 +145,7 @@ test("a question is listed with what to type, and answered in the name that is s
   expect((await line.holdfast("answer", question, "--value", "many")).exit).toBe(2);
   expect((await line.holdfast("answer", question, "--value", "7", "--by", "ana")).exit).toBe(0);
   expect((await line.holdfast("answer", question, "--value", "8", "--by", "bob")).exit).toBe(4);
+  expect((await line.holdfast("show", id)).out).toMatch(/answer +ask +input, says ana/);
   expect(await run()).toBe(7);
 });
 

@@ -14,7 +14,7 @@ const MOST = 110;
 /** A line for each entry, with a divider where another process took over. */
 export function timeline(paint: Paint, width: number): Timeline {
   const columns = Math.min(Math.max(width, 60), MOST);
-  const names = new Map<string, string>(); // a doubt and its resolution only say which step they mean
+  const names = new Map<string, string>(); // a doubt, a resolution and an answer only say which step they mean
   const underWay = new Set<string>();
   let begun: number | undefined;
 
@@ -27,10 +27,9 @@ export function timeline(paint: Paint, width: number): Timeline {
         const cutOff = clean([...underWay].map((key) => names.get(key) ?? key).join(", "));
         lines.push(divider(entry.after, cutOff, columns, paint));
       }
-      if (entry.kind === "intent") {
-        names.set(entry.step, entry.name);
-        underWay.add(entry.step);
-      } else if (step !== undefined && entry.kind !== "note") underWay.delete(step);
+      if (entry.kind === "intent" || entry.kind === "question") names.set(entry.step, entry.name);
+      if (entry.kind === "intent") underWay.add(entry.step);
+      else if (step !== undefined && entry.kind !== "note") underWay.delete(step);
 
       const name = clean(nameIn(entry) ?? (step === undefined ? "" : (names.get(step) ?? step)));
       const place = `${String(entry.seq).padStart(5)}${span(entry.at.getTime() - begun).padStart(9)}`;
@@ -79,6 +78,7 @@ function nameIn(entry: LedgerEntry): string | undefined {
     case "intent":
     case "observation":
     case "refusal":
+    case "question":
       return entry.name;
     case "note":
       return entry.note;
