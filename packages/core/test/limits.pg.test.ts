@@ -93,11 +93,62 @@ test("a limit of a window is not passed where calls also hold money in a budget 
   expect((await Promise.all(runs)).flat().filter((one) => one === "paid")).toHaveLength(3);
 });
 
-test("a limit of a window begins anew with the next one", async () => {
-  const holdfast = await open(limited({ atMost: 1, per: "minute" }, "f"));
-  expect(await holdfast.run(newId(), () => inTurn(2))).toContain("denied");
-  await sql("update holdfast.counts set since = since - interval '1 minute' where rule = 'f'");
+/** As if so many slots of its window had passed since the rule's calls were counted. */
+const slotsLater = (rule: string, slots: number) =>
+  sql("update holdfast.counts set slot = slot - $2 where rule = $1", [rule, slots]);
+
+test.each(["minute", "hour", "day"] as const)(
+  "a limit of a window holds in every %s, whenever it begins: a call counts for as long, and a slot longer",
+  async (per) => {
+    const holdfast = await open(limited({ atMost: 3, per }, `f ${per}`));
+    const tried = async (times: number) => await holdfast.run(newId(), () => inTurn(times));
+    expect(await tried(2)).toEqual(["paid", "paid"]);
+    await slotsLater(`f ${per}`, 40);
+    expect(await tried(2)).toEqual(["paid", "denied"]);
+    await slotsLater(`f ${per}`, 15); // a slot of a minute is a second: it may pass meanwhile
+    expect(await tried(1)).toEqual(["denied"]);
+    await slotsLater(`f ${per}`, 10);
+    expect(await tried(3)).toEqual(["paid", "paid", "denied"]);
+    await slotsLater(`f ${per}`, 1000);
+    expect(await tried(4)).toEqual(["paid", "paid", "paid", "denied"]);
+  },
+);
+
+test("a call is counted where the clock of whoever counted before it was ahead", async () => {
+  const holdfast = await open(limited({ atMost: 2, per: "hour" }, "ahead"));
   expect(await holdfast.run(newId(), () => inTurn(1))).toEqual(["paid"]);
+  await slotsLater("ahead", -2);
+  expect(await holdfast.run(newId(), () => inTurn(2))).toEqual(["paid", "denied"]);
+});
+
+test("slots that the window has left are forgotten, the newest last", async () => {
+  const counts = "array_cat(array[1, 2, 3], array_fill(0, array[58]))";
+  for (const [slots, first, left] of [
+    [-1, [1, 2, 3], 6],
+    [0, [1, 2, 3], 6],
+    [1, [2, 3, 0], 5],
+    [2, [3, 0, 0], 3],
+    [60, [0, 0, 0], 0],
+    [61, [0, 0, 0], 0],
+    [1e12, [0, 0, 0], 0],
+  ] as const) {
+    const [row] = await sql(
+      `select (holdfast.slid(${counts}, $1))[:3] as first, cardinality(holdfast.slid(${counts}, $1)) as slots,
+              holdfast.counted(${counts}, $1)::int as left`,
+      [slots],
+    );
+    expect(row).toEqual({ first, slots: 61, left });
+  }
+});
+
+test("a rule that is given another window counts anew", async () => {
+  const tried = async (per: "hour" | "day") =>
+    await (await open(limited({ atMost: 1, per }, "other"))).run(newId(), () => inTurn(1));
+  expect([await tried("hour"), await tried("hour"), await tried("day")].flat()).toEqual([
+    "paid",
+    "denied",
+    "paid",
+  ]);
 });
 
 test("a call that goes out again under its key counts once", async () => {
@@ -116,7 +167,7 @@ test("a call that goes out again under its key counts once", async () => {
   await underWay.promise;
   await first.close({ graceSeconds: 0 });
   expect(await (await open(settings)).run(id, () => pay(1))).toBe("paid");
-  expect(await sql("select used from holdfast.counts where rule = 'g'")).toEqual([{ used: 1 }]);
+  expect(await countOf("g")).toBe(1);
 });
 
 /** A run whose payment is counted by the rule and then waits for its budget. Gives back what lets it go on, after others have paid. */
@@ -129,7 +180,7 @@ async function countedAndWaiting(rule: string) {
   };
   const [id, tags, holdfast] = [newId(), [`tenant:${rule}`], await open(options)];
   await holdfast.run(newId(), () => pay(0), { tags });
-  await sql("update holdfast.counts set used = 0 where rule = $1", [rule]);
+  await slotsLater(rule, 61);
   await expect(holdfast.run(id, () => pay(1), { tags })).rejects.toThrow("(RUN_WAITING)");
   return async (others = 0) => {
     await sql("update holdfast.budgets set spent_micros = 0 where scope = $1", [`tag:tenant:${rule}`]);
@@ -139,21 +190,24 @@ async function countedAndWaiting(rule: string) {
   };
 }
 
-const countsOf = (rule: string) =>
-  sql("select used from holdfast.counts where rule = $1 order by since", [rule]);
+async function countOf(rule: string): Promise<number | undefined> {
+  const counted = "select holdfast.counted(used, 0)::int as n from holdfast.counts where rule = $1";
+  const [row] = await sql<{ n: number }>(counted, [rule]);
+  return row?.n;
+}
 
 test("a call that was counted and then waited for its budget is not held back by its own count", async () => {
   const goOn = await countedAndWaiting("i");
-  expect(await countsOf("i")).toEqual([{ used: 1 }]);
+  expect(await countOf("i")).toBe(1);
   expect(await goOn()).toEqual(["paid", "denied"]);
-  expect(await countsOf("i")).toEqual([{ used: 1 }]);
+  expect(await countOf("i")).toBe(1);
 });
 
 /** What was counted under the rule is a day old, and so is the note of it. */
 async function aDayLater(rule: string) {
-  await sql("update holdfast.counts set since = since - interval '1 day' where rule = $1", [rule]);
+  await slotsLater(rule, 61);
   await sql("alter table holdfast.entries disable trigger entries_append_only");
-  await sql(`update holdfast.entries set at = at - interval '1 day' where kind = 'note'`);
+  await sql(`update holdfast.entries set at = at - interval '25 hours' where kind = 'note'`);
   await sql("alter table holdfast.entries enable trigger entries_append_only");
 }
 
@@ -161,7 +215,7 @@ test("a call that was counted in a window that is over counts in the one that it
   const goOn = await countedAndWaiting("j");
   await aDayLater("j");
   expect(await goOn()).toEqual(["paid", "denied"]);
-  expect(await countsOf("j")).toEqual([{ used: 1 }, { used: 1 }]);
+  expect(await countOf("j")).toBe(1);
 });
 
 test("a call that was counted in a window that is over has no place in one that others have used up", async () => {

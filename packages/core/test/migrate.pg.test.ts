@@ -97,6 +97,20 @@ test("a migration that fails leaves nothing behind", async () => {
   ).toEqual([{ runs: null, m: null }]);
 });
 
+test("what limits have counted before their windows slid counts on, as if it were new", async () => {
+  const { sql } = await anEmptyDatabase();
+  const sliding = migrations.findIndex(({ name }) => name === "sliding-counts");
+  await sql("create schema holdfast");
+  for (const migration of migrations.slice(0, sliding)) await sql(migration.sql);
+  await sql(`insert into holdfast.counts (rule, under, since, used)
+             values ('refunds', 'tenant:acme', date_trunc('hour', now(), 'UTC'), 3),
+                    ('refunds', 'tenant:acme', now() - interval '3 days', 9)`);
+  await sql(migrations[sliding]?.sql ?? "");
+  const counted = `select under, holdfast.counted(used, holdfast.slot(per, now()) - slot)::int as n
+                     from holdfast.counts where rule = 'refunds' and per = 'hour'`;
+  expect(await sql(counted)).toEqual([{ under: "tenant:acme", n: 3 }]);
+});
+
 test("a role that may create nothing works with migrate: false", async () => {
   const { url, sql } = await aMigratedDatabase();
   const role = `holdfast_test_${randomBytes(6).toString("hex")}`;

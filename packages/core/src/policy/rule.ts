@@ -41,7 +41,7 @@ export type Limit =
   | { readonly atMost: number; readonly per: "run" }
   | {
       readonly atMost: number;
-      /** Windows begin at the full minute, hour or day of UTC, by the database's clock. */
+      /** In every stretch of that length, by the database's clock. */
       readonly per: "minute" | "hour" | "day";
       /** A glob: runs are counted by their first tag that fits, those that have none together. */
       readonly tag?: string;

@@ -2,7 +2,7 @@ import type { Fact } from "../ledger/entry.ts";
 import type { Queryable } from "./database.ts";
 import { type Append, rowOf } from "./ledger.ts";
 
-/** A count of calls, of all runs that are counted together, in the window that the database's clock is in. */
+/** A count of calls, of all runs that are counted together, in the window that ends now by the database's clock. */
 export interface Window {
   readonly rule: string;
   /** The tag; empty: none. */
@@ -12,11 +12,12 @@ export interface Window {
 }
 
 const USED = /* sql */ `
-select used, coalesce($4::timestamptz >= since, false) as has
+select holdfast.counted(used, holdfast.slot(per, now()) - slot)::int as used,
+       coalesce(holdfast.slot(per, $4) > holdfast.slot(per, now()) - cardinality(used), false) as has
   from holdfast.counts
  where rule  = $1
    and under = $2
-   and since = date_trunc($3, now(), 'UTC')`;
+   and per   = $3`;
 
 /** How many calls were counted in this window, and whether one that was counted at that time is among them. */
 export async function usedByAll(
@@ -28,25 +29,25 @@ export async function usedByAll(
   return rows[0] ?? { used: 0, has: false };
 }
 
-// The rows that the next statement locks: a window that nobody has counted in yet has none. Old windows go.
+// The rows that the next statement locks: what nobody has counted yet has none. Old ones go.
 const OPEN = /* sql */ `
 with old as (
   delete from holdfast.counts
-   where (rule, under, since) in (select rule, under, since
-                                    from holdfast.counts
-                                   where since < now() - interval '2 days'
-                                   limit 100
-                                     for update skip locked)
+   where (rule, under, per) in (select rule, under, per
+                                  from holdfast.counts
+                                 where at < now() - interval '2 days'
+                                 limit 100
+                                   for update skip locked)
 )
-insert into holdfast.counts (rule, under, since)
-select rule, under, date_trunc(per, now(), 'UTC')
+insert into holdfast.counts (rule, under, per, slot)
+select rule, under, per, holdfast.slot(per, now())
   from unnest($1::text[], $2::text[], $3::text[]) as want (rule, under, per)
- order by rule, under
+ order by rule, under, per
     on conflict do nothing`;
 
 // One fact of the owner's, and the counts that it adds to: all of them have room, or nothing is written. The head is locked
 // first, as everywhere, and the counts in one order. Of workers that race for the last place the second waits for the
-// first, and then reads what it has left.
+// first, and then reads what it has left. All of a window is in one row: a lock on one of several would not keep the sum.
 const COUNT = /* sql */ `
 with head as materialized (
   select run
@@ -60,19 +61,23 @@ with head as materialized (
   select rule, under, per, at_most
     from unnest($8::text[], $9::text[], $10::text[], $11::int[]) as want (rule, under, per, at_most)
 ), room as materialized (
-  select c.rule, c.under, c.since, c.used < want.at_most as fits
+  select c.rule, c.under, c.per,
+         greatest(c.slot, holdfast.slot(c.per, now())) as slot,
+         holdfast.slid(c.used, holdfast.slot(c.per, now()) - c.slot) as used,
+         holdfast.counted(c.used, holdfast.slot(c.per, now()) - c.slot) < want.at_most as fits
     from head, want
-    join holdfast.counts c using (rule, under)
-   where c.since = date_trunc(want.per, now(), 'UTC')
-   order by c.rule, c.under
+    join holdfast.counts c using (rule, under, per)
+   order by c.rule, c.under, c.per
      for update of c
 ), counted as (
   update holdfast.counts c
-     set used = c.used + 1
+     set slot = room.slot,
+         used = room.used[:60] || room.used[61] + 1,
+         at   = now()
     from room
    where c.rule  = room.rule
      and c.under = room.under
-     and c.since = room.since
+     and c.per   = room.per
      and (select count(*) from room where fits) = cardinality($8)
   returning c.rule
 ), moved as (
@@ -121,6 +126,6 @@ export async function appendWithin(
     if (said?.after != null) return { as: "written", after: said.after, at: said.at };
     if (!said?.owned) return { as: "refused" };
     if (said.full) return { as: "full" };
-    // Between the two statements a window has ended: the new one has no row yet.
+    // Between the two statements a count was deleted as an old one.
   }
 }
