@@ -1,10 +1,12 @@
 import { type Holdfast, openHoldfast } from "@holdfast/core";
+import { withDurability as holdGraph } from "@holdfast/langgraph";
 import { withDurability as holdOpenAI } from "@holdfast/openai-agents";
 import { withDurability as holdVercel } from "@holdfast/vercel-ai";
 import * as openai from "@openai/agents";
 import * as ai from "ai";
 import pg from "pg";
 import { agent as vercelAgent } from "./agent.ts";
+import { chatGraph } from "./graph.ts";
 import { print, sideBySide, takeTurns } from "./measure.ts";
 import { openaiAgent } from "./openai-agent.ts";
 
@@ -20,6 +22,7 @@ interface Framework {
 }
 
 const output = () => "t".repeat(500);
+const go = { messages: [{ role: "user", content: "go" }] };
 const heldAi = holdVercel(ai);
 
 const frameworks: readonly Framework[] = [
@@ -32,6 +35,11 @@ const frameworks: readonly Framework[] = [
     name: "OpenAI Agents",
     bare: (turns) => openaiAgent(turns, output),
     held: (turns) => openaiAgent(turns, output),
+  },
+  {
+    name: "LangGraph",
+    bare: (turns) => chatGraph(turns, output).invoke(go, { recursionLimit: 2 * turns + 2 }),
+    held: (turns) => holdGraph(chatGraph(turns, output)).invoke(go, { recursionLimit: 2 * turns + 2 }),
   },
 ];
 

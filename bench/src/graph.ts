@@ -1,5 +1,9 @@
-import { AIMessage, HumanMessage, ToolMessage } from "@langchain/core/messages";
+import { BaseChatModel } from "@langchain/core/language_models/chat_models";
+import { AIMessage, type BaseMessage, HumanMessage, ToolMessage } from "@langchain/core/messages";
+import type { ChatResult } from "@langchain/core/outputs";
+import { tool } from "@langchain/core/tools";
 import { type BaseCheckpointSaver, END, MessagesAnnotation, START, StateGraph } from "@langchain/langgraph";
+import { ToolNode } from "@langchain/langgraph/prebuilt";
 
 interface Saver extends BaseCheckpointSaver {
   setup(): Promise<void>;
@@ -42,6 +46,45 @@ export async function graphOn(saver: Saver, output: () => string) {
         .invoke({ messages: [new HumanMessage("go")] }, config(2 * turns + 1));
     },
   };
+}
+
+/** An agent of so many turns whose model and tool are LangChain's own. It has no checkpointer. */
+export function chatGraph(turns: number, output: () => string) {
+  const model = new BenchChat(turns);
+  const look = tool(({ turn }) => ({ turn, text: output() }), {
+    name: "look",
+    description: "looks",
+    schema: { type: "object", properties: { turn: { type: "number" } } } as const,
+  });
+  return new StateGraph(MessagesAnnotation)
+    .addNode("model", async ({ messages }) => ({ messages: [await model.invoke(messages)] }))
+    .addNode("tools", new ToolNode([look]))
+    .addEdge(START, "model")
+    .addConditionalEdges("model", ({ messages }) => (messages.length < 2 * turns + 1 ? "tools" : END))
+    .addEdge("tools", "model")
+    .compile();
+}
+
+/** A model in this process. */
+class BenchChat extends BaseChatModel {
+  readonly #turns: number;
+
+  constructor(turns: number) {
+    super({});
+    this.#turns = turns;
+  }
+
+  override _llmType(): string {
+    return "bench";
+  }
+
+  override async _generate(messages: BaseMessage[]): Promise<ChatResult> {
+    const turn = (messages.length - 1) / 2;
+    const tool_calls = turn < this.#turns ? [{ name: "look", args: { turn }, id: `call-${turn}` }] : [];
+    const usage_metadata = { input_tokens: 10, output_tokens: 10, total_tokens: 20 };
+    const message = Object.assign(new AIMessage({ content: "", tool_calls }), { usage_metadata });
+    return { generations: [{ text: "", message }] };
+  }
 }
 
 /** So many super-steps, each with one message. */
