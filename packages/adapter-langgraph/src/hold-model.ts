@@ -5,6 +5,7 @@ import type { CallOptions, ChatModel } from "./chat-model.ts";
 import type { Message } from "./kept.ts";
 import { type Answer, capped, keptAnswer, modelCall, readAnswer } from "./model-request.ts";
 import { Outlet } from "./outlet.ts";
+import { messagesOf, modelOf } from "./set.ts";
 import { shadowOf } from "./shadow.ts";
 import { unlessStopped } from "./stop.ts";
 import { unannounced } from "./watchdog.ts";
@@ -31,13 +32,16 @@ interface Chunk {
 
 /** The same model, its calls held. `base` is the class of LangChain that it extends: it says what is not overridden. */
 export function holdModel<M extends Provider>(model: M, port: Port, base: Provider): M {
-  const streams = model._streamResponseChunks !== base._streamResponseChunks;
+  const by = modelOf(port, model);
+  const asked = (messages: readonly unknown[], options: CallOptions) =>
+    messagesOf(port, { own: model, by }, messages, options);
+  const streams = by._streamResponseChunks !== base._streamResponseChunks;
   const held: M = shadowOf(model, {
-    _generate: (messages: readonly unknown[], options: CallOptions, manager?: Manager) =>
-      generate(model, port, messages, options, manager),
+    _generate: async (messages: readonly unknown[], options: CallOptions, manager?: Manager) =>
+      await generate(by, port, asked(messages, options), options, manager),
     _streamResponseChunks: streams
       ? (messages: readonly unknown[], options: CallOptions, manager?: Manager) =>
-          stream(model, port, messages, options, manager)
+          stream(by, port, asked(messages, options), options, manager)
       : base._streamResponseChunks,
     // Events are made of chunks: what a provider makes of its own stream says the same.
     _streamChatModelEvents: streams
@@ -55,11 +59,14 @@ async function generate(
   options: CallOptions,
   manager?: Manager,
 ): Promise<Answer> {
-  const step = port.step(modelCall(model, messages, options), async ({ key, signal, maxOutputTokens }) => {
-    const asked = capped({ model, options }, maxOutputTokens);
-    const answering = () => asked.model._generate(messages, { ...asked.options, signal }, manager);
-    return keptAnswer(await unannounced(answering), key);
-  });
+  const step = port.step(
+    modelCall(port, model, messages, options),
+    async ({ key, signal, maxOutputTokens }) => {
+      const asked = capped({ model, options }, maxOutputTokens);
+      const answering = () => asked.model._generate(messages, { ...asked.options, signal }, manager);
+      return keptAnswer(await unannounced(answering), key);
+    },
+  );
   return readAnswer(await unlessStopped(port, step));
 }
 
@@ -70,7 +77,7 @@ async function* stream(
   options: CallOptions,
   manager?: Manager,
 ): AsyncGenerator<Chunk> {
-  const begun = await unlessStopped(port, port.begin(modelCall(model, messages, options)));
+  const begun = await unlessStopped(port, port.begin(modelCall(port, model, messages, options)));
   if (begun.at === "recorded") {
     for (const { message } of readAnswer(begun.value).generations) {
       const chunk = chunkOf(message as Message);

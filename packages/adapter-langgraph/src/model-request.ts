@@ -1,4 +1,4 @@
-import type { AskedModel, Call, EmittedCall, Usage } from "@holdfast/core";
+import type { AskedModel, Call, EmittedCall, Port, Usage } from "@holdfast/core";
 import type { Asked, CallOptions, ChatModel } from "./chat-model.ts";
 import { fromKept, isMessage, type Message, toKept } from "./kept.ts";
 import { answersIn, capIn, thinkingIn, withCap } from "./output-cap.ts";
@@ -21,6 +21,7 @@ const ASKED = ["tools", "tool_choice", "stop", "response_format"];
 
 /** A call of a chat model as it is announced. The request is the same whether the answer is to be streamed or not. */
 export function modelCall(
+  { set }: Port,
   model: ChatModel,
   messages: readonly unknown[],
   options: CallOptions,
@@ -33,6 +34,7 @@ export function modelCall(
     model: asked,
     input: { model: model._llmType(), ...requestIn(params, options), messages: messages.map(said) },
     signal: options.signal,
+    heedsSet: set !== undefined,
     emits: emitted,
     usage,
   };

@@ -1,5 +1,5 @@
 import { adapterContract, type ContractAgent, type ContractBench } from "@holdfast/core/testing";
-import { HumanMessage } from "@langchain/core/messages";
+import { HumanMessage, SystemMessage } from "@langchain/core/messages";
 import { MemorySaver } from "@langchain/langgraph";
 import { freshDatabase } from "../../../test/fresh-database.ts";
 import { withDurability } from "../src/index.ts";
@@ -37,12 +37,16 @@ for (const [name, make] of Object.entries(agents)) {
 
 function benchOf(make: (parts: Parts) => CompiledMessagesGraph): ContractBench {
   return {
-    agent({ turns, tools, prompt = "Go." }: ContractAgent) {
+    agent({ turns, tools, prompt = "Go.", system }: ContractAgent) {
       const model = new ScriptedChat(turns);
       const held = Object.entries(tools).map(([name, does]) => toolOf(name, does));
       const app = withDurability(make({ model, tools: held }));
       const configurable = { thread_id: crypto.randomUUID() };
-      const input = { messages: [new HumanMessage(prompt)] };
+      const messages = [
+        ...(system === undefined ? [] : [new SystemMessage(system)]),
+        new HumanMessage(prompt),
+      ];
+      const input = { messages };
       return {
         run: async () => lastText(await app.invoke(input, { configurable })),
         stream: async () => {
@@ -52,6 +56,7 @@ function benchOf(make: (parts: Parts) => CompiledMessagesGraph): ContractBench {
           return text;
         },
         asked: () => model.asked.length,
+        model,
         heard: () => JSON.stringify(model.asked.at(-1)),
       };
     },

@@ -2,11 +2,13 @@ import { type Call, current, type Live, type Port } from "@holdfast/core";
 import type { Answer } from "./answer.ts";
 import type { Hold } from "./hold.ts";
 import type { ModelRequest } from "./sdk.ts";
+import type { Question } from "./set.ts";
 
 /** A model call that is held: where, and what it asks. */
 export interface Asking {
   readonly port: Port;
   readonly hold: Hold | undefined;
+  readonly question: Question;
   readonly call: Call<Answer>;
 }
 

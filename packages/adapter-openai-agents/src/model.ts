@@ -4,7 +4,8 @@ import { type Hold, holdOf } from "./hold.ts";
 import { isHeld, MARK, replaceMethod } from "./mark.ts";
 import { type Asking, asLive, inBody, isInBody } from "./model-call.ts";
 import { asked, effectOf, type HostedEffects, hostedTools, outputCap, unheldTool } from "./request.ts";
-import type { Model, ModelRequest, ModelResponse, Provider } from "./sdk.ts";
+import type { Model, ModelRequest, Provider } from "./sdk.ts";
+import { nameOf, type Question, withSet } from "./set.ts";
 import { unlessStopped } from "./stop.ts";
 import { streamAnswer } from "./stream.ts";
 
@@ -15,7 +16,7 @@ export function holdProvider(provider: Provider, hosted: HostedEffects): void {
   const held = (name?: string) => {
     const found = getModel(name);
     const hold = (model: Model) => {
-      holdModel(model, hosted, name);
+      holdModel(model, hosted, name, (other) => () => getModel(other));
       return model;
     };
     return found instanceof Promise ? found.then(hold) : hold(found);
@@ -27,8 +28,14 @@ export function holdProvider(provider: Provider, hosted: HostedEffects): void {
 /**
  * Holds the calls of a model, in place: in front of another object the SDK would forget what it knows of this one, and a
  * named model that is replaced by an instance gets other default settings. Outside a run its calls are what they were.
+ * `named` finds another model by its name, where there is a provider.
  */
-export function holdModel(model: Model, hosted: HostedEffects, name = nameOf(model)): void {
+export function holdModel(
+  model: Model,
+  hosted: HostedEffects,
+  name = nameOf(model),
+  named?: (name: string) => Question["find"],
+): void {
   if (isHeld(model)) return;
   const getResponse = model.getResponse.bind(model);
   const getStreamedResponse = model.getStreamedResponse.bind(model);
@@ -38,22 +45,23 @@ export function holdModel(model: Model, hosted: HostedEffects, name = nameOf(mod
     if (!port || isInBody(port)) return undefined;
     const hold = holdOf(port);
     if (hold) refuseUnheldTool(hold, request);
-    return { port, hold, call: callOf(hold, request, name, hosted) };
+    const own = { request, name, find: () => ({ getResponse, getStreamedResponse }) };
+    const question = withSet(port, own, named);
+    return { port, hold, question, call: callOf(hold, question, hosted, port.set !== undefined) };
   };
   replaceMethod(model, "getResponse", async (request: ModelRequest) => {
-    const work = () => getResponse(request);
     const held = asking(request);
-    return held ? await respond(held, request, work) : await work();
+    return held ? await respond(held) : await getResponse(request);
   });
   replaceMethod(model, "getStreamedResponse", (request: ModelRequest) => {
-    const work = () => getStreamedResponse(request);
     const held = asking(request);
-    return held ? streamAnswer(held, request, work) : work();
+    return held ? streamAnswer(held) : getStreamedResponse(request);
   });
   Object.defineProperty(model, MARK, { value: true });
 }
 
-function respond({ port, hold, call }: Asking, request: ModelRequest, work: () => Promise<ModelResponse>) {
+function respond({ port, hold, call, question: { request, find } }: Asking) {
+  const work = async () => (await find()).getResponse(request);
   const answered = port.step(call, (live) => asLive(request, live, async () => slim(await inBody(work))));
   return unlessStopped(
     port,
@@ -63,9 +71,9 @@ function respond({ port, hold, call }: Asking, request: ModelRequest, work: () =
 
 function callOf(
   hold: Hold | undefined,
-  request: ModelRequest,
-  name: string,
+  { request, name }: Question,
   hosted: HostedEffects,
+  heedsSet: boolean,
 ): Call<Answer> {
   const tools = hostedTools(hold, request);
   return {
@@ -76,6 +84,7 @@ function callOf(
     hosted: tools.length > 0 ? tools : undefined,
     model: { provider: "openai", model: name, maxOutputTokens: outputCap(request) },
     signal: request.signal,
+    heedsSet,
     emits: (answer) => emittedBy(answer, hold),
     usage: usageOf,
   };
@@ -89,11 +98,4 @@ function refuseUnheldTool(hold: Hold, request: ModelRequest): void {
   const refusal = new HoldfastError("UNHELD_CALL", { name: `The tool ${tool.name}`, why });
   hold.port.keep(Promise.reject(refusal));
   throw refusal;
-}
-
-/** What a model that was not found by its name is called. */
-function nameOf(model: Model): string {
-  const { _model, model: id, modelId } = model as { _model?: unknown; model?: unknown; modelId?: unknown };
-  const name = [_model, id, modelId].find((name) => typeof name === "string" && name !== "");
-  return typeof name === "string" ? name : "model";
 }

@@ -2,16 +2,13 @@ import type { Begun, Live } from "@holdfast/core";
 import { type Answer, slim, toResponse } from "./answer.ts";
 import { type Asking, asLive, inBody } from "./model-call.ts";
 import { type Outlet, openOutlet } from "./outlet.ts";
-import type { ModelRequest, ModelResponse, OutputItem, StreamEvent } from "./sdk.ts";
+import type { ModelResponse, OutputItem, StreamEvent } from "./sdk.ts";
 import { unlessStopped } from "./stop.ts";
 
 /** The answer's events, live as they come, or made from the record. */
-export async function* streamAnswer(
-  asking: Asking,
-  request: ModelRequest,
-  work: () => AsyncIterable<StreamEvent>,
-): AsyncGenerator<StreamEvent> {
-  const { port, call } = asking;
+export async function* streamAnswer({ port, call, question }: Asking): AsyncGenerator<StreamEvent> {
+  const { request, find } = question;
+  const work = async () => (await find()).getStreamedResponse(request);
   const begun: Begun<Answer> = await unlessStopped(port, port.begin(call));
   if (begun.at === "recorded") {
     yield* replay(begun.value);
@@ -34,14 +31,14 @@ export async function* streamAnswer(
  * the last waits until the answer is on record. One that breaks off is no answer, and the SDK's next try takes its place.
  */
 async function pump(
-  work: () => AsyncIterable<StreamEvent>,
+  work: () => Promise<AsyncIterable<StreamEvent>>,
   live: Live<Answer>,
   outlet: Outlet<StreamEvent>,
 ): Promise<void> {
   let isRecorded = false;
   let said = "";
   try {
-    for await (const event of work()) {
+    for await (const event of await work()) {
       if (event.type === "response_done" && !isRecorded) {
         isRecorded = true;
         await live.commit(slim(responseIn(event)), { durable: true });

@@ -27,12 +27,13 @@ for (const { name, sdk, refusesReusedIds } of versions) {
     const runner = new sdk.Runner({ modelProvider });
     let models = 0;
     return {
-      agent({ turns, tools, prompt = "Go." }: ContractAgent) {
+      agent({ turns, tools, prompt = "Go.", system }: ContractAgent) {
         const model = `contract-${++models}`;
         server.script(model, ...turns);
         const agent = new sdk.Agent({
           name: "Contract",
           model,
+          ...(system === undefined ? {} : { instructions: system }),
           tools: Object.entries(tools).map(([called, does]) =>
             sdk.tool({
               name: called,
@@ -52,6 +53,7 @@ for (const { name, sdk, refusesReusedIds } of versions) {
             return text;
           },
           asked: () => server.asked(model).length,
+          model,
           heard: () => JSON.stringify(server.asked(model).at(-1)?.messages),
         };
       },

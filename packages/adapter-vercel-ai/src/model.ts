@@ -10,21 +10,25 @@ import { unlessStopped } from "./stop.ts";
 import { record, replay } from "./stream.ts";
 import type { Recording } from "./tape.ts";
 
-/** The same model, its calls held. */
-export function holdModel(model: LanguageModel, hold: Hold): LanguageModel {
+/** The same model, its calls held. `named` finds another by its id. */
+export function holdModel(
+  model: LanguageModel,
+  hold: Hold,
+  named?: (id: string) => LanguageModel,
+): LanguageModel {
   const original = originalOf(model);
   return proxyOf(original, (method) => {
     if (method === "doGenerate") {
       return async (request: ModelRequest) => {
         refuseUnheldTools(hold, request);
-        const { by, asked } = withSet(hold, original, request);
+        const { by, asked } = withSet(hold, original, request, named);
         return generate(hold, by, asked, (live) => by.doGenerate(outgoing(asked, live)));
       };
     }
     if (method === "doStream") {
       return async (request: ModelRequest) => {
         refuseUnheldTools(hold, request);
-        const { by, asked } = withSet(hold, original, request);
+        const { by, asked } = withSet(hold, original, request, named);
         return stream(hold, by, asked, (live) => by.doStream(outgoing(asked, live)));
       };
     }

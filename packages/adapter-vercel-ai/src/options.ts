@@ -26,8 +26,8 @@ const HOOKS = ["prepareStep", "experimental_prepareStep", "prepareCall"];
 /** The same options, with what touches the outside bound to the call that they are for. */
 export function bind(options: Options, hold: Hold, sdk: Sdk): Options {
   const bound: Record<string, unknown> = { ...options };
-  if (options.model)
-    bound.model = holdModel(resolve(options.model as string | LanguageModel, sdk, ["languageModel"]), hold);
+  const named = (model: string | LanguageModel) => resolve(model, sdk, ["languageModel"]);
+  if (options.model) bound.model = holdModel(named(options.model as string | LanguageModel), hold, named);
   if (options.tools) bound.tools = bindTools(options.tools as Tools, hold);
   if (options.toolApproval) bound.toolApproval = holdToolApproval(options.toolApproval, hold);
   for (const name of HOOKS) {

@@ -9,11 +9,12 @@ export function withSet(
   { port }: Hold,
   model: LanguageModel,
   request: ModelRequest,
+  named: ((id: string) => LanguageModel) | undefined,
 ): { readonly by: LanguageModel; readonly asked: ModelRequest } {
   if (!port.set) return { by: model, asked: request };
-  const { model: by = model, prompt } = port.set;
-  if (!isModel(by))
-    throw new TypeError("set.model is no language model of the AI SDK: pass the model, not its name");
+  const { model: wanted = model, prompt } = port.set;
+  const by = typeof wanted === "string" && named ? named(wanted) : wanted;
+  if (!isModel(by)) throw new TypeError("set.model is no language model of the AI SDK, nor the name of one");
   const asked = { ...request, [IS_SET]: true };
   return {
     by,

@@ -15,12 +15,14 @@ for (const { name, ai: plain, createProvider } of versions) {
     const ai = withDurability(plain as never) as typeof plain;
     let models = 0;
     return {
-      agent({ turns, tools, prompt = "Go." }: ContractAgent) {
+      agent({ turns, tools, prompt = "Go.", system }: ContractAgent) {
         const id = `contract-${name}-${++models}`;
         server.script(id, ...turns);
+        const model = createProvider({ name: "scripted", baseURL: server.url, includeUsage: true })(id);
         const options = () => ({
-          model: createProvider({ name: "scripted", baseURL: server.url, includeUsage: true })(id),
+          model,
           prompt,
+          ...(system === undefined ? {} : { system }),
           tools: Object.fromEntries(
             Object.entries(tools).map(([called, does]) => [
               called,
@@ -38,6 +40,7 @@ for (const { name, ai: plain, createProvider } of versions) {
             return text;
           },
           asked: () => server.asked(id).length,
+          model,
           heard: () => JSON.stringify(server.asked(id).at(-1)?.messages),
         };
       },

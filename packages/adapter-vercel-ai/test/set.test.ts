@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
 import { withDurability } from "../src/index.ts";
 import { stepCount, versions } from "./versions.ts";
@@ -59,9 +59,17 @@ describe.each(versions)("$name: a replay", (version) => {
     ]);
   });
 
-  test("that is given a model by its name says that it needs the model", async () => {
-    const { id, work } = await recorded();
-    const { error } = await here().replay(id, work, { mode: "counterfactual", set: { model: "other" } });
-    expect(String(error)).toContain("pass the model, not its name");
+  test("asks a model by its name where the SDK finds one, and says so where it does not", async () => {
+    const { id, work, turns } = await recorded();
+    const other = model(version, turns[0], { text: "found by name" });
+    const named = globalThis as { AI_SDK_DEFAULT_PROVIDER?: unknown };
+    named.AI_SDK_DEFAULT_PROVIDER = {
+      languageModel: (name: string) => (name === "other" ? other.model : {}),
+    };
+    onTestFinished(() => void delete named.AI_SDK_DEFAULT_PROVIDER);
+    const { value } = await here().replay(id, work, { mode: "counterfactual", set: { model: "other" } });
+    expect([value, other.asked().length]).toEqual(["found by name", 2]);
+    const { error } = await here().replay(id, work, { mode: "counterfactual", set: { model: "none" } });
+    expect(String(error)).toContain("set.model is no language model of the AI SDK, nor the name of one");
   });
 });

@@ -79,7 +79,14 @@ export async function replayRun<T>(
     ...(wanted === undefined ? {} : { id: wanted }),
   };
   const id = await forkRun(db, recorded, fork, { redactor: settings.redactor, replays: mode });
-  const standIn = new StandIn(record, prefix, { runId: id, mode, steps, stubs, live });
+  const standIn = new StandIn(record, prefix, {
+    runId: id,
+    mode,
+    steps,
+    stubs,
+    live,
+    otherModel: model !== undefined,
+  });
   const substitution =
     model === undefined && prompt === undefined
       ? undefined

@@ -113,9 +113,9 @@ export class Session implements Execution {
 
   get trace(): Execution["trace"] {
     const { child } = this.#settings.standIn ?? {};
-    const refuse = (command: string): never => {
-      const why = "a replay writes its own run, and nothing else";
-      throw new HoldfastError("COMMAND_NOT_ALLOWED", { runId: this.runId, command, why });
+    const refuse = (what: string): never => {
+      const why = `a replay writes its own run, and nothing else, and ${what}`;
+      throw new HoldfastError("COMMAND_NOT_ALLOWED", { runId: this.runId, command: "reach beyond", why });
     };
     return child && { child, refuse };
   }

@@ -15,6 +15,8 @@ export interface StandInOptions {
   /** What steps of the record came to, in this replay. */
   readonly steps: Readonly<Record<string, { readonly output: unknown }>>;
   readonly stubs: Readonly<Record<string, Stub>>;
+  /** Another model is set: it is asked everything, whatever it is called. */
+  readonly otherModel: boolean;
   /** Tools that are called, each by its whole name. */
   readonly live: readonly string[];
 }
@@ -83,10 +85,10 @@ export class StandIn {
   }
 
   #model(key: string, digest: string): StoodIn | undefined {
-    const { mode, steps } = this.#options;
+    const { mode, steps, otherModel } = this.#options;
     const set = Object.hasOwn(steps, key) ? steps[key] : undefined;
     if (set) return { mocked: "set", ok: true, value: encode(set.output) };
-    if (mode === "mock-tools") return undefined;
+    if (mode === "mock-tools" || otherModel) return undefined;
     const { lane } = parseKey(key);
     const fits = (step: Step) =>
       step.at === "observed" &&

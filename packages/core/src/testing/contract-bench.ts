@@ -11,6 +11,8 @@ export interface ContractAgent {
   readonly tools: Readonly<Record<string, (input: never) => unknown>>;
   /** The agent's prompt. Absent: always the same one. */
   readonly prompt?: string;
+  /** Its system prompt. Absent: none. */
+  readonly system?: string;
 }
 
 export interface ContractBench {
@@ -24,6 +26,8 @@ export interface ContractBench {
     readonly asked: () => number;
     /** The last request that the model has had, as text: what it was told is in it. */
     readonly heard: () => string;
+    /** The model, as a replay's `set.model` takes it. */
+    readonly model: unknown;
   };
   close?(): Promise<void>;
 }

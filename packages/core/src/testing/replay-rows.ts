@@ -30,22 +30,27 @@ const agents: Readonly<Record<string, ContractAgent>> = {
 
 /** The rows of the adapter contract that are about runs that are looked back at. */
 export function replayRows({ row, open, newId, agent: make }: Rows): void {
+  /** The agent, and which of its tools were called. */
+  function counted(agent: ContractAgent) {
+    const called: string[] = [];
+    const tools = Object.fromEntries(
+      Object.entries(agent.tools).map(([name, does]) => [
+        name,
+        (input: never) => {
+          called.push(name);
+          return does(input);
+        },
+      ]),
+    );
+    return { made: make({ ...agent, tools }), called };
+  }
+
   for (const [kind, agent] of Object.entries(agents)) {
     for (const how of ["run", "stream"] as const) {
       row(
         `a run of an agent ${kind} is replayed from its file, with no call and no socket (${how})`,
         async () => {
-          const called: string[] = [];
-          const tools = Object.fromEntries(
-            Object.entries(agent.tools).map(([name, does]) => [
-              name,
-              (input: never) => {
-                called.push(name);
-                return does(input);
-              },
-            ]),
-          );
-          const made = make({ ...agent, tools });
+          const { made, called } = counted(agent);
           const [hf, id] = [await open(), newId()];
           const value = await hf.run(id, made[how]);
           const before = [made.asked(), called.length];
@@ -57,6 +62,47 @@ export function replayRows({ row, open, newId, agent: make }: Rows): void {
       );
     }
   }
+
+  for (const how of ["run", "stream"] as const) {
+    row(
+      `a replay asks with another system prompt in every turn, and calls no tool again (${how})`,
+      async () => {
+        const { made, called } = counted({ ...(agents["with a tool"] as ContractAgent), system: "Be kind." });
+        const [hf, id] = [await open(), newId()];
+        await hf.run(id, made[how]);
+        const set = { prompt: "Be exact." };
+        const { value, diff } = await hf.replay(id, made[how], { mode: "counterfactual", set });
+        expect([value, made.asked(), called.length]).toEqual(["done, as it was", 4, 1]);
+        expect(made.heard()).toContain("Be exact.");
+        expect(made.heard()).not.toContain("Be kind.");
+        const calls = diff.steps.filter(({ call }) => call !== "step");
+        expect(calls.map(({ at, call }) => `${at} ${call}`)).toEqual([
+          "drifted model",
+          "same tool",
+          "drifted model",
+        ]);
+      },
+    );
+
+    row(`a replay asks another model in every turn, and calls no tool again (${how})`, async () => {
+      const agent = agents["with a tool"] as ContractAgent;
+      const { made, called } = counted(agent);
+      const other = make({ ...agent, turns: [one, { text: "done by another" }] });
+      const [hf, id] = [await open(), newId()];
+      await hf.run(id, made[how]);
+      const set = { model: other.model };
+      const { value } = await hf.replay(id, made[how], { mode: "counterfactual", set });
+      expect([value, made.asked(), other.asked(), called.length]).toEqual(["done by another", 2, 2, 1]);
+    });
+  }
+
+  row("a replay that is given no model where one is set says so, and asks none", async () => {
+    const { made } = counted(agents["with a tool"] as ContractAgent);
+    const [hf, id] = [await open(), newId()];
+    await hf.run(id, made.run);
+    const { error } = await hf.replay(id, made.run, { mode: "counterfactual", set: { model: {} } });
+    expect([String(error), made.asked()]).toEqual([expect.stringContaining("set.model"), 2]);
+  });
 
   for (const k of [0, 1]) {
     row(
