@@ -53,10 +53,8 @@ describe("a run is replayed by the agent that this process has registered under 
     const other = await open();
     other.agent("elsewhere", () => 1);
     await other.worker().start();
-    await expect(holdfast.replay(id)).rejects.toThrow(`but ${await nameOf(id)} has it`);
-    async function nameOf(runId: string): Promise<string> {
-      const [, takeover] = await holdfast.entries(runId);
-      return takeover?.kind === "takeover" ? takeover.worker : "";
-    }
+    const [, takeover] = await holdfast.entries(id);
+    const name = takeover?.kind === "takeover" ? takeover.worker : "";
+    await expect(holdfast.replay(id)).rejects.toThrow(`but ${name} has it`);
   });
 });
