@@ -50,8 +50,8 @@ test("a replay refuses a chat model of another kind where tools are bound, and a
 test("a replay streams with a chat model that does not stream", async () => {
   const { id } = await recorded(new ScriptedChat(turns));
   const whole = new ScriptedChat(turns);
-  const base = Object.getPrototypeOf(ScriptedChat.prototype) as ScriptedChat;
-  whole._streamResponseChunks = base._streamResponseChunks;
+  const base: object = Object.getPrototypeOf(ScriptedChat.prototype);
+  Object.assign(whole, { _streamResponseChunks: Reflect.get(base, "_streamResponseChunks") });
   const app = withDurability(
     handWritten({ model: new ScriptedChat(turns), tools: [toolOf("look_up", () => ({ n: 1 }))] }),
   );
