@@ -107,7 +107,11 @@ interface Span {
   readonly startTimeUnixNano: string;
   readonly endTimeUnixNano: string;
   readonly attributes: { readonly key: string; readonly value: Record<string, unknown> }[];
+  readonly links?: { readonly traceId: string; readonly spanId: string }[];
 }
+
+const attributesOf = (span: Span | undefined): Record<string, unknown> =>
+  Object.fromEntries((span?.attributes ?? []).map(({ key, value }) => [key, Object.values(value)[0]]));
 
 test("a collector gets a trace a run, its calls under it, each once, over a takeover that is marked", async () => {
   const there = await listener(503);
@@ -138,14 +142,11 @@ test("a collector gets a trace a run, its calls under it, each once, over a take
 
   const of = (name: string) => spans().filter((span) => span.name === name);
   expect(new Set(spans().map(({ traceId }) => traceId)).size).toBe(1);
-  expect(of("charge")).toHaveLength(1); // it was replayed, and is not counted again
+  expect(of("charge")).toHaveLength(1);
   const [chat] = of("chat large");
   const [run] = of("invoke_agent support");
   expect(chat?.parentSpanId).toBe(run?.spanId);
-  const attributes = Object.fromEntries(
-    (chat?.attributes ?? []).map(({ key, value }) => [key, Object.values(value)[0]]),
-  );
-  expect(attributes).toMatchObject({
+  expect(attributesOf(chat)).toMatchObject({
     "gen_ai.operation.name": "chat",
     "gen_ai.provider.name": "acme",
     "gen_ai.request.model": "large",
@@ -155,6 +156,55 @@ test("a collector gets a trace a run, its calls under it, each once, over a take
   });
   const [takeover] = of("takeover after retry");
   expect(takeover?.attributes).toContainEqual({ key: "holdfast.replayed.calls", value: { intValue: "2" } });
+  // What was replayed is marked, leads to the call that was made, and says nothing that could be counted again.
+  const [replayed] = of("replayed chat large");
+  expect(replayed?.parentSpanId).toBe(takeover?.spanId);
+  expect(replayed?.links).toEqual([{ traceId: chat?.traceId, spanId: chat?.spanId }]);
+  expect(attributesOf(replayed)).toEqual({
+    "gen_ai.conversation.id": id,
+    "gen_ai.agent.name": "support",
+    "holdfast.run.id": id,
+    "holdfast.epoch": "2",
+    "holdfast.seq": attributesOf(takeover)["holdfast.seq"],
+    "holdfast.step": "model#0",
+    "holdfast.replayed": true,
+  });
+  expect(of("replayed charge")).toHaveLength(1);
   for (const span of spans())
     expect(BigInt(span.endTimeUnixNano)).toBeGreaterThanOrEqual(BigInt(span.startTimeUnixNano));
+});
+
+test("what a fork shares with another run, and what was imported, is told nowhere a second time", async () => {
+  const there = await listener();
+  const id = newId();
+  await server.hf.run(id, () => step("charge", () => 1, { effect: "idempotent" }));
+  const file = await server.hf.exportRun(id);
+  following.push(await startTraces(server.hf, { url: there.url }));
+  following.push(
+    await startWebhook(server.hf, {
+      name: "copies",
+      url: there.url,
+      secret,
+      kinds: ["observation", "outcome"],
+    }),
+  );
+  await server.hf.importRun(file, { id: newId() });
+  const at = (await server.hf.entries(id)).find(({ kind }) => kind === "observation")?.seq;
+  const fork = await server.hf.fork(id, { at });
+  await server.hf.run(fork.id, async () => {
+    await step("charge", () => 2, { effect: "idempotent" });
+    return await step("thank", () => 3, { effect: "idempotent" });
+  });
+  const posts = () =>
+    there.heard.filter(({ body }) => body.type).map(({ body }) => [body.type, body.data.step]);
+  const spans = () =>
+    there.heard
+      .flatMap(({ body }) => (body.resourceSpans?.[0].scopeSpans[0].spans ?? []) as Span[])
+      .map(({ name }) => name);
+  await there.until(() => posts().length >= 2 && spans().includes("invoke_agent"));
+  expect(posts()).toEqual([
+    ["holdfast.observation", "thank#0"],
+    ["holdfast.outcome", undefined],
+  ]);
+  expect(spans()).toEqual(["takeover after wait", "replayed charge", "thank", "invoke_agent"]);
 });

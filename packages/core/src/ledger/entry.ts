@@ -79,6 +79,7 @@ export interface Takeover {
   readonly number?: number | undefined; // the worker's; none where the run was only found without an owner
   readonly after: After;
   readonly version?: string | null | undefined; // of the agent that goes on with the run
+  readonly due?: string | undefined; // when its time had come, where it was woken by that
 }
 
 /** "I am about to do this", written before the call goes out, so that a crash leaves a trace of the attempt. */

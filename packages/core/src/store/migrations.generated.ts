@@ -607,4 +607,14 @@ alter index holdfast.sliding_counts_pkey rename to counts_pkey;
 alter index holdfast.sliding_counts_at rename to counts_at;
 `,
   },
+  {
+    version: 12,
+    name: "due",
+    checksum: "efb1fb95b6f6eb44bf7e23338df39b759c3687462263cdeb039d4e29728c2e99",
+    sql: `-- When the time of a queued run had come, where it was woken by that: no entry
+-- says it before the takeover does.
+
+alter table holdfast.runs add column due_at timestamptz;
+`,
+  },
 ];

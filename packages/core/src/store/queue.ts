@@ -144,9 +144,9 @@ with fleet as materialized (
    order by priority desc, place, turn
    limit (select n from fleet)
 ), locked as (
-  select r.run, share.pin
+  select r.run, r.due_at, share.pin
     from (select agent, pin, count(*) as n from best group by agent, pin) share
-   cross join lateral (select r.run
+   cross join lateral (select r.run, r.due_at
                          from holdfast.runs r
                         where r.status = 'queued' and r.command is null
                           and r.agent = share.agent and r.pinned_to = share.pin
@@ -161,17 +161,18 @@ with fleet as materialized (
          appends       = 0,
          append_seq    = r.seq + 1,
          leased_by     = $1,
+         due_at        = null,
          agent_version = versions.version
     from locked
     join unnest($3::text[], $4::text[], $8::text[]) as versions (agent, pin, version) using (pin)
    where r.run   = locked.run
      and r.agent = versions.agent
-  returning r.run, r.run_id, r.seq, r.epoch, r.agent, r.agent_version, r.retries, r.queued_after, r.parent
+  returning r.run, r.run_id, r.seq, r.epoch, r.agent, r.agent_version, r.retries, r.queued_after, r.parent, locked.due_at
 ), noted as (
   insert into holdfast.entries (run, seq, epoch, at, kind, step, body, value)
   select run, seq, epoch, now(), 'takeover', null,
          json_strip_nulls(json_build_object('worker', $2::text, 'number', $1, 'after', queued_after,
-                                            'version', agent_version))::text, null
+                                            'version', agent_version, 'due', due_at))::text, null
     from claimed
 )
 select run, run_id as "runId", seq, epoch, agent, retries,
@@ -223,7 +224,8 @@ with due as (
 update holdfast.runs r
    set status     = case when inline then 'waiting' else 'queued' end,
        waiting_on = case when inline then 'caller' end,
-       run_at     = 'infinity'
+       run_at     = 'infinity',
+       due_at     = case when not inline then r.run_at end
   from due
  where r.run = due.run
 returning r.run`;

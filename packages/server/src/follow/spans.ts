@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { RecordedCall } from "../store/before.ts";
 import type { Told } from "../store/feed.ts";
 
 /** A span as OTLP has it: https://opentelemetry.io/docs/specs/otlp/ */
@@ -12,49 +13,56 @@ export interface Span {
   readonly start: Date;
   readonly end: Date;
   readonly attributes: Readonly<Record<string, string | number | boolean | undefined>>;
+  /** Other spans that it is about. */
+  readonly links?: readonly { readonly traceId: string; readonly spanId: string }[];
   readonly failed: boolean;
 }
 
-/** What entries say of a run that is about to be a span: when it began, and how many calls were on record by then. */
+/** What stands on record of a run before an entry of it. */
 export interface Before {
   readonly startedAt: Date;
+  /** How many calls, and the last of them. */
   readonly calls: number;
+  readonly last: readonly RecordedCall[];
 }
 
 /**
- * The span that an entry ends, by the GenAI semantic conventions: a call with its observation, a run with its outcome, and
- * for each takeover one that marks it, with how many calls were replayed instead of made. A recorded call has one entry, so
- * it is one span, however often it is replayed. Ids are derived from the run and the step: whichever process makes a span,
- * and however often, it is the same span of the same trace.
+ * The spans that an entry ends, by the GenAI semantic conventions: a call with its observation, a run with its outcome, and
+ * for each takeover one that marks it, over those of the calls that are replayed from there on. A replayed call is marked,
+ * linked to the call that was made, takes no time, and says nothing of tokens and cost: those are counted once. Ids are
+ * derived from the run and the step: whichever process makes a span, and however often, it is the same span of the same trace.
  *
  * https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/
  */
-export function spanOf(entry: Told, before: Before): Span | undefined {
+export function spansOf(entry: Told, before: Before): Span[] {
   const { runId, place, kind, at, epoch, agent } = entry;
   const fields = JSON.parse(entry.body) as Fields;
-  const run = { traceId: hex(32, runId), parentSpanId: hex(16, runId, "run") };
+  const traceId = hex(32, runId);
+  const run = { traceId, parentSpanId: hex(16, runId, "run") };
+  const spanId = hex(16, runId, String(place.seq));
   const ours = { "holdfast.run.id": runId, "holdfast.epoch": epoch, "holdfast.seq": place.seq };
   const about = { "gen_ai.conversation.id": runId, "gen_ai.agent.name": agent ?? undefined, ...ours };
   const named = agent === null ? "" : ` ${agent}`;
   switch (kind) {
     case "observation": {
       const { ms } = fields;
-      if (ms === undefined) return undefined; // a time or an id that was recorded: no call
-      return {
+      if (ms === undefined) return []; // a time or an id that was recorded: no call
+      const call = {
         ...run,
-        spanId: hex(16, runId, String(place.seq)),
+        spanId,
         ...callOf(fields),
         start: new Date(at.getTime() - ms),
         end: at,
         attributes: { ...about, "holdfast.step": entry.step ?? undefined, ...attributesOf(fields) },
         failed: fields.ok === false,
       };
+      return [call];
     }
-    case "takeover":
-      if (fields.after === "start") return undefined;
-      return {
+    case "takeover": {
+      if (fields.after === "start") return [];
+      const takeover: Span = {
         ...run,
-        spanId: hex(16, runId, String(place.seq)),
+        spanId,
         name: `takeover after ${fields.after}`,
         kind: 1,
         start: at,
@@ -62,9 +70,26 @@ export function spanOf(entry: Told, before: Before): Span | undefined {
         attributes: { ...about, "holdfast.worker": fields.worker, "holdfast.replayed.calls": before.calls },
         failed: fields.after === "crash",
       };
-    case "outcome":
-      return {
-        traceId: run.traceId,
+      const replayed = before.last.map((call): Span => {
+        const { name } = callOf(JSON.parse(call.body) as Fields);
+        return {
+          traceId,
+          parentSpanId: spanId,
+          spanId: hex(16, runId, String(place.seq), String(call.seq)),
+          name: `replayed ${name}`,
+          kind: 1,
+          start: at,
+          end: at,
+          attributes: { ...about, "holdfast.step": call.step, "holdfast.replayed": true },
+          links: [{ traceId, spanId: hex(16, runId, String(call.seq)) }],
+          failed: false,
+        };
+      });
+      return [takeover, ...replayed];
+    }
+    case "outcome": {
+      const ended: Span = {
+        traceId,
         spanId: run.parentSpanId,
         name: `invoke_agent${named}`,
         kind: 1,
@@ -73,8 +98,10 @@ export function spanOf(entry: Told, before: Before): Span | undefined {
         attributes: { "gen_ai.operation.name": "invoke_agent", ...about, "holdfast.status": fields.status },
         failed: fields.status === "failed",
       };
+      return [ended];
+    }
     default:
-      return undefined;
+      return [];
   }
 }
 

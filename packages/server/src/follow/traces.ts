@@ -1,9 +1,9 @@
-import { type Holdfast, HoldfastError } from "@holdfast/core";
-import { getBefore } from "../store/before.ts";
-import type { Told } from "../store/feed.ts";
+import { type Holdfast, HoldfastError, type Queryable } from "@holdfast/core";
+import { getRecorded, getStart } from "../store/before.ts";
+import { isWorkedOn, type Told } from "../store/feed.ts";
 import { version } from "../version.ts";
 import { type Following, follow } from "./follower.ts";
-import { type Span, spanOf } from "./spans.ts";
+import { type Before, type Span, spansOf } from "./spans.ts";
 
 export interface TraceOptions {
   /** Of a collector that takes OTLP over HTTP: `http://collector:4318/v1/traces`. */
@@ -30,7 +30,7 @@ export async function startTraces(
       why: "must be an address of http or https",
     });
   return await follow(hf, `traces:${url}`, async (entries) => {
-    const spans = await spansOf(hf, entries);
+    const spans = await spansIn(hf, entries);
     if (spans.length === 0) return { told: entries.length };
     try {
       const { status } = await fetch(url, {
@@ -50,17 +50,22 @@ export async function startTraces(
   });
 }
 
-async function spansOf(hf: Holdfast, entries: readonly Told[]): Promise<Span[]> {
+/** Calls of one takeover that have spans of their own; more are counted by it. */
+const MOST_REPLAYED = 200;
+
+async function spansIn(hf: Holdfast, entries: readonly Told[]): Promise<Span[]> {
   const { db } = await hf.opened();
   const spans: Span[] = [];
-  for (const entry of entries) {
-    if (entry.kind !== "observation" && entry.kind !== "takeover" && entry.kind !== "outcome") continue;
-    const needsBefore = entry.kind !== "observation";
-    const before = needsBefore ? await getBefore(db, entry.place) : { startedAt: entry.at, calls: 0 };
-    const span = spanOf(entry, before);
-    if (span) spans.push(span);
-  }
+  for (const entry of entries) if (!entry.isCopy) spans.push(...spansOf(entry, await beforeOf(db, entry)));
   return spans;
+}
+
+async function beforeOf(db: Queryable, { kind, place, at, body }: Told): Promise<Before> {
+  const none: Before = { startedAt: at, calls: 0, last: [] };
+  if (kind === "outcome") return { ...none, startedAt: (await getStart(db, place)) ?? at };
+  if (kind === "takeover" && isWorkedOn(body))
+    return { ...none, ...(await getRecorded(db, place, MOST_REPLAYED)) };
+  return none;
 }
 
 /** https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto, as JSON. */

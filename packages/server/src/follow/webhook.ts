@@ -33,7 +33,7 @@ export async function startWebhook(hf: Holdfast, options: WebhookOptions): Promi
     throw refuse("secret", `must have at least ${SHORTEST_SECRET} characters`);
   return await follow(hf, `webhook:${name}`, async (entries) => {
     for (const [told, entry] of entries.entries()) {
-      if (!kinds.includes(entry.kind)) continue;
+      if (entry.isCopy || !kinds.includes(entry.kind)) continue; // a copy was told where it was written
       const error = await post(url, secret, entry);
       if (error !== undefined) return { told, error };
     }

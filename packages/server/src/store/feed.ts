@@ -12,8 +12,14 @@ export interface Told {
   readonly at: Date;
   readonly kind: string;
   readonly step: string | null;
+  /** It was written before, in another run or another database: a fork shares it, or it was imported. */
+  readonly isCopy: boolean;
   readonly body: string;
 }
+
+/** Does the takeover's worker go on with the run? Whoever only noticed that its owner is dead has no number. */
+export const isWorkedOn = (takeover: string): boolean =>
+  (JSON.parse(takeover) as { number?: number }).number !== undefined;
 
 const SNAPSHOT = /* sql */ `select pg_current_snapshot()::text as id, now()::text as at`;
 
@@ -26,7 +32,8 @@ export async function takeSnapshot(db: Query): Promise<Snapshot> {
 // `at` narrows it down to the latest pages, the snapshots decide. A transaction may last: what it wrote says when it
 // began, and counts when it is committed. One that lasts for more than ten minutes is not found.
 const READ = /* sql */ `
-select e.run, e.seq, r.run_id as "runId", r.agent, e.epoch, e.at, e.kind, e.step, e.body
+select e.run, e.seq, r.run_id as "runId", r.agent, e.epoch, e.at, e.kind, e.step, e.body,
+       r.imported or e.seq <= coalesce(r.fork_seq, 0) as "isCopy"
   from holdfast.entries e
   join holdfast.runs r using (run)
  where e.at > $3::timestamptz - interval '10 minutes'
