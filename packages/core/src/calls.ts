@@ -1,10 +1,12 @@
 import { decode } from "./codec.ts";
+import type { Located } from "./course.ts";
 import { type Cleared, Deciding } from "./deciding.ts";
 import type { Candidate } from "./decisions.ts";
 import { HoldfastError } from "./errors.ts";
 import { type Caller, type Found, GoingOut } from "./going-out.ts";
 import type { Lane } from "./lane.ts";
 import type { Drift, Resolution } from "./ledger/entry.ts";
+import { downstreamOf, endOf } from "./ledger/fork.ts";
 import { lostAt } from "./ledger/replay.ts";
 import { must } from "./must.ts";
 import type { Owner } from "./owner.ts";
@@ -27,6 +29,8 @@ export interface Threw {
 export interface CallsOf extends Caller {
   /** Says that a request has drifted, where the run is written. */
   drifted(drift: Drift): void;
+  /** These steps are done anew. */
+  setAside(steps: readonly string[]): void;
   isSettled(step: string): boolean;
   /** What a call in doubt waits for. */
   doubt(step: string): Wait;
@@ -73,16 +77,35 @@ export class Calls {
       retry: call.retry ?? settings.retry,
     };
     const business = businessKeyOf(settings, call);
-    const located = this.#of.course.locate(lane, call, business);
-    if (located.drift) this.#drifted(located.key, located.drift);
+    const found = this.#of.course.locate(lane, call, business);
+    const located = found.drift ? this.#drifted(found, found.drift) : found;
     return { lane, call, located, terms, settings };
   }
 
-  #drifted(step: string, differs: readonly string[]): void {
-    if (this.#of.settings.drift === "fail") {
-      throw new HoldfastError("DRIFTED", { runId: this.#of.session.runId, step, differs });
-    }
+  /** A model is asked something else than is on record: the record is used all the same, or the run stops, or it is asked. */
+  #drifted(located: Located, differs: readonly string[]): Located {
+    const { run, owner, settings, session } = this.#of;
+    const { key: step } = located;
+    if (run.reruns && owner) return this.#rerun(located, differs);
+    if (settings.drift === "fail")
+      throw new HoldfastError("DRIFTED", { runId: session.runId, step, differs });
     this.#of.drifted({ kind: "note", note: "drift", step, differs });
+    return located;
+  }
+
+  /** What may stand on the answer is done anew with it: reads and answers. An effect that may is not. */
+  #rerun(located: Located, differs: readonly string[]): Located {
+    const { run, course, session } = this.#of;
+    const { key: step } = located;
+    const from = endOf(must(run.steps.get(step), "the record that was drifted from")) - 1;
+    const { aside, effect } = downstreamOf(run, from, (key) => course.hasPassed(key));
+    if (effect) {
+      throw new HoldfastError("DRIFTED", { runId: session.runId, step, differs, effect: effect.step.key });
+    }
+    this.#of.setAside(aside);
+    course.forget(aside);
+    const { digest } = must(located.asked, "what a model is asked");
+    return { ...located, digest, drift: undefined };
   }
 
   /** Does what the plan says, and plans again when what it waited for is settled. */

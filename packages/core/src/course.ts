@@ -136,6 +136,21 @@ export class Course {
     }
   }
 
+  /** These steps were set aside: they are not to come any more. */
+  forget(steps: readonly string[]): void {
+    for (const keys of this.#unconsumed.values()) for (const key of steps) keys.delete(key);
+  }
+
+  /** Has this execution come past the step? What happened in the body of a call is past with the call. */
+  hasPassed(step: string): boolean {
+    for (let at = step.length; at > 0; at = step.lastIndexOf("/", at - 1)) {
+      const path = step.slice(0, at);
+      const isIn = path === step || parseKey(path).place?.name !== MODEL;
+      if (isIn && this.#consumed.has(path)) return true;
+    }
+    return false;
+  }
+
   /**
    * An effect never goes live while its lane holds an intent of the same tool that this execution has not come to: the
    * one might be the other, asked for in other words. An intent whose model call was replayed is still to come.

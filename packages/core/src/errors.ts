@@ -19,7 +19,7 @@ export interface ErrorDetails {
   RUN_NESTED: { runId: string };
   FENCED: { runId: string; epoch: number; current: number };
   DIVERGED: { runId: string; step: string; why: string };
-  DRIFTED: { runId: string; step: string; differs: readonly string[] };
+  DRIFTED: { runId: string; step: string; differs: readonly string[]; effect?: string | undefined };
   POLICY_DENIED: { runId: string; step: string; reason: string };
   BUDGET_EXHAUSTED: { runId: string; step: string; left: number };
   QUESTION_ANSWERED: { questionId: string };
@@ -73,7 +73,11 @@ const messages: { [C in ErrorCode]: (details: ErrorDetails[C]) => string } = {
   DIVERGED: (d) =>
     `Run ${d.runId} does not follow its ledger at step ${d.step}: ${d.why}. Nothing was called. Put the code back to what the ledger recorded, or start a new run.`,
   DRIFTED: (d) =>
-    `Run ${d.runId} asks the model something else at step ${d.step} than is on record: ${d.differs.join(", ")} changed. Set drift to "accept" to use the record.`,
+    `Run ${d.runId} asks the model something else at step ${d.step} than is on record: ${d.differs.join(", ")} changed. ${
+      d.effect
+        ? `It is not asked anew, because the effect ${d.effect} may stand on that answer: fork the run before it.`
+        : 'Set drift to "accept" to use the record.'
+    }`,
   // A model is told this, and asked with it again: a fork and a replay of the run must ask the same.
   POLICY_DENIED: (d) => `Policy denied step ${d.step}: ${d.reason.replace(/\.$/, "")}.`,
   BUDGET_EXHAUSTED: (d) =>

@@ -28,6 +28,12 @@ export interface ForkOptions {
   readonly id?: string | undefined;
   /** Who forks it. Recorded. */
   readonly by?: string | undefined;
+  /**
+   * What becomes of a model call that asks something else than is on record. `rerun`: its answer is set aside with the
+   * answers and reads that may stand on it, and the model is asked anew; where an effect stands on it, the fork stops there
+   * with DRIFTED. Default: what `openHoldfast` says under `drift`.
+   */
+  readonly drift?: "rerun" | undefined;
   /** What the shared entries say was spent counts against the fork's budget. Default false: it has spent nothing. */
   readonly countSpent?: boolean | undefined;
 }
@@ -48,6 +54,7 @@ export async function forkRun(
     set = {},
     id = `${runId}~${randomUUID().slice(0, 8)}`,
     by,
+    drift,
     countSpent = false,
   }: ForkOptions,
   { redactor, queueLimit, replays }: ForkTerms,
@@ -56,6 +63,9 @@ export async function forkRun(
   if (!Number.isInteger(at) || at < 1 || at > head.seq) {
     const why = `must be the seq of an entry of run ${runId}: 1 to ${head.seq}`;
     throw new HoldfastError("INVALID_ARGUMENT", { argument: "at", why });
+  }
+  if (drift !== undefined && drift !== "rerun") {
+    throw new HoldfastError("INVALID_ARGUMENT", { argument: "drift", why: 'may be "rerun"' });
   }
   const unknown = Object.keys(set).find((field) => field !== "input" && field !== "steps");
   if (unknown !== undefined) {
@@ -88,6 +98,7 @@ export async function forkRun(
     shared: at,
     by,
     ...(replays ? { replays } : {}),
+    ...(drift ? { drift } : {}),
     ...(countSpent ? { countsSpent: true } : {}),
     ...(changes.length > 0 ? { changed: changes.map(({ seq }) => seq), aside } : {}),
   };

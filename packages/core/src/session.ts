@@ -501,6 +501,7 @@ export class Session implements Execution {
       },
       writer: (step) => this.#writerOr(step),
       drifted: (drift) => this.#writer?.say(drift),
+      setAside: (steps) => this.#setAside(steps),
       isSettled: (step) => this.#isSettled(step),
       doubt: (step) => this.#doubt(step),
       stop: (error) => this.stop(error),

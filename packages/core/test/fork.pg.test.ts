@@ -226,6 +226,98 @@ describe("what a fork sets", () => {
   });
 });
 
+describe("a fork whose code asks something else", () => {
+  const look = { effect: "read" } as const;
+  /** Asks, looks up, asks, pays, and asks: with a system prompt. */
+  const works =
+    (system: string, calls: unknown[] = []) =>
+    async () => {
+      const ask = (...more: unknown[]) =>
+        port().step({ kind: "model", name: "acme/m", input: { messages: [system, ...more] } }, () => {
+          calls.push("model");
+          return `${system} ${more.length}`;
+        });
+      const first = await ask();
+      const [known] = await Promise.all([
+        tool("stock", { of: "kettle" }, () => calls.push("stock"), look),
+        tool("research", {}, () => port().lane("inner", () => ask("inner")), look),
+      ]);
+      const second = await ask(first, known);
+      const paid = await tool("pay", { cents: 5 }, () => calls.push("pay") && second);
+      return await ask(first, second, paid);
+    };
+
+  async function forkedAt(name: string, drift?: "rerun") {
+    const { id, holdfast } = await recorded(works("Be kind."));
+    const entry = (await holdfast.entries(id)).find(
+      (entry) => entry.kind === "intent" && entry.name === name,
+    );
+    return { id, holdfast, fork: (await holdfast.fork(id, { at: (entry?.seq ?? 0) - 1, drift })).id };
+  }
+
+  test("uses the record, and notes that, where nothing else is said", async () => {
+    const { holdfast, fork } = await forkedAt("pay");
+    const calls: unknown[] = [];
+    expect(await holdfast.run(fork, works("Be exact.", calls))).toBe("Be exact. 3");
+    expect(calls).toEqual(["pay", "model"]);
+  });
+
+  test("asks the model anew under rerun, and does again what may stand on its answer", async () => {
+    const { id, holdfast, fork } = await forkedAt("pay", "rerun");
+    const calls: unknown[] = [];
+    expect(await holdfast.run(fork, works("Be exact.", calls))).toBe("Be exact. 3");
+    expect(calls.map(String).sort()).toEqual(["model", "model", "model", "model", "pay", "stock"]);
+    expect(await holdfast.request(fork, "model#1")).toEqual({ messages: ["Be exact.", "Be exact. 0", 2] });
+    const notes = (await holdfast.entries(fork)).flatMap((entry) =>
+      entry.kind === "note" ? [entry.note] : [],
+    );
+    expect(notes).toEqual(["forked", "resampled"]);
+    const before = await holdfast.entries(fork);
+    expect(await (await open()).run(fork, works("Be exact.", calls))).toBe("Be exact. 3");
+    expect(await holdfast.entries(fork)).toEqual(before);
+    expect((await holdfast.diff(id, fork)).steps.map(({ at, name }) => `${at} ${name}`)).toContain(
+      "changed pay",
+    );
+  });
+
+  test("asks nothing anew under rerun where it asks what is on record", async () => {
+    const { holdfast, fork } = await forkedAt("pay", "rerun");
+    const calls: unknown[] = [];
+    expect(await holdfast.run(fork, works("Be kind.", calls))).toBe("Be kind. 3");
+    expect(calls).toEqual(["pay", "model"]);
+  });
+
+  test("stops with DRIFTED where an effect may stand on the answer, and asks nothing", async () => {
+    const { id, holdfast } = await recorded(works("Be kind."));
+    const { id: fork } = await holdfast.fork(id, { drift: "rerun" });
+    const calls: unknown[] = [];
+    await expect(holdfast.run(fork, works("Be exact.", calls))).rejects.toMatchObject({
+      code: "DRIFTED",
+      message: expect.stringContaining("the effect pay#0 may stand on that answer: fork the run before it"),
+    });
+    expect(calls).toEqual([]);
+    expect(await holdfast.run(fork, works("Be kind.", calls))).toBe("Be kind. 3");
+  });
+
+  test("keeps an effect that it came to before it asks something else", async () => {
+    const calls: unknown[] = [];
+    const work = (last: string) => async () => {
+      await tool("pay", { cents: 5 }, () => calls.push("pay"));
+      return await ask([last], last);
+    };
+    const { id, holdfast } = await recorded(work("Be kind."));
+    const { id: fork } = await holdfast.fork(id, { drift: "rerun" });
+    expect(await holdfast.run(fork, work("Be exact."))).toBe("Be exact.");
+    expect(calls).toEqual(["pay"]);
+  });
+
+  test("is refused under any other word", async () => {
+    const { id, holdfast } = await recorded(works("Be kind."));
+    const forking = holdfast.fork(id, { drift: "accept" as never });
+    await expect(forking).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+  });
+});
+
 describe("a fork of a run that asked a person", () => {
   const policy = [{ name: "payments", tool: "pay", then: "ask" }] as const;
   const pays = (calls: string[]) => async () => {

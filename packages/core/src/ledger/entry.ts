@@ -315,6 +315,7 @@ export interface Forked {
   readonly shared: number; // so many entries
   readonly by?: string | undefined; // who forked it
   readonly replays?: "mock-tools" | "counterfactual" | undefined; // the other's record answers the calls of this one
+  readonly drift?: "rerun" | undefined; // a model that is asked something else is asked anew
   readonly countsSpent?: true | undefined; // what was spent before counts against the cap of this one
   readonly changed?: readonly number[] | undefined; // entries that were changed as they were copied
   readonly aside?: readonly string[] | undefined; // steps that stood on what was changed: they are done anew

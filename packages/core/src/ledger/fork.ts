@@ -48,11 +48,15 @@ export interface Downstream {
   readonly effect: { readonly step: Step; readonly seq: number } | undefined;
 }
 
-/** What came after entry `changed` in a run, and so may stand on it. */
-export function downstreamOf(run: Run, changed: number): Downstream {
+/** What came after entry `changed` in a run, and so may stand on it: without what an execution has `passed` before that. */
+export function downstreamOf(
+  run: Run,
+  changed: number,
+  passed: (step: string) => boolean = () => false,
+): Downstream {
   const later = [...run.steps.values()]
     .map((step) => ({ step, seq: endOf(step) }))
-    .filter(({ seq }) => seq > changed)
+    .filter(({ step, seq }) => seq > changed && !passed(step.key))
     .sort((a, b) => a.seq - b.seq);
   const isEffect = ({ step }: { step: Step }) =>
     "intent" in step && step.intent !== undefined && step.intent.effect !== "read" && step.at !== "undone";

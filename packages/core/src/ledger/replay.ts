@@ -52,6 +52,8 @@ export interface Run extends Told {
   /** Who worked in which epoch, and since when. */
   readonly takeovers: Map<number, Entry<Takeover>>;
   outcome: Entry<Outcome> | undefined;
+  /** A fork in which a model that is asked something else than is on record is asked anew. */
+  reruns: boolean;
   readonly steps: Map<string, Step>;
   /** Places by lane and name: `placesOf(run, lane, name)` reads it. */
   readonly places: Map<string, Place[]>;
@@ -78,6 +80,7 @@ export function replay(entries: Iterable<Entry>): Run {
     takeover: undefined,
     takeovers: new Map(),
     outcome: undefined,
+    reruns: false,
     steps: new Map(),
     places: new Map(),
     lanes: new Map(),
@@ -151,6 +154,7 @@ export function advance(run: Run, entry: Entry): void {
       if (entry.note === "forked") {
         // What a person said, or was asked, is about the other run's call.
         withdrawUnused(run.questions);
+        run.reruns = entry.drift === "rerun";
         run.counted.clear(); // that was another run's call
         for (const key of entry.aside ?? []) forget(run, key);
       }
