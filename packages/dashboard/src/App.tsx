@@ -23,9 +23,14 @@ import { Empty, Failed, Loading } from "./ui/States.tsx";
 export function App() {
   const asked = useQuery(session);
   useSignedOut();
-  if (asked.data && !asked.error) return <SignedIn session={asked.data} />;
   if (asked.error instanceof Problem && asked.error.status === 401) return <SignInPage />;
-  return asked.error ? <Failed error={asked.error} /> : <Loading what="Holdfast" />;
+  // A server that is away for a moment signs nobody out.
+  if (asked.data) return <SignedIn session={asked.data} />;
+  return (
+    <main>
+      {asked.error ? <Failed error={asked.error} retry={asked.refetch} /> : <Loading what="Holdfast" />}
+    </main>
+  );
 }
 
 /** Whoever is told that he is not signed in any more signs in again, whichever request was told so. */
@@ -45,7 +50,7 @@ function useSignedOut(): void {
 
 function SignedIn({ session }: { readonly session: Session }) {
   const [keysShown, showKeys] = useState(false);
-  useFeed();
+  const hears = useFeed();
   useKeyboard(() => showKeys(true));
   const { pathname } = useLocation();
   return (
@@ -66,6 +71,13 @@ function SignedIn({ session }: { readonly session: Session }) {
           <NavLink to={paths.budgets}>Budgets</NavLink>
           <NavLink to={paths.fleet}>Fleet</NavLink>
         </nav>
+        <span role="status">
+          {hears ? null : (
+            <span className="mark warn" title="What is shown may be old. The server is asked again.">
+              not connected
+            </span>
+          )}
+        </span>
         <Account name={session.name} showKeys={() => showKeys(true)} />
       </header>
       <main>

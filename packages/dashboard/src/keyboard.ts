@@ -1,4 +1,4 @@
-import { useEffect } from "react";
+import { useEffect, useRef } from "react";
 import { useNavigate } from "react-router";
 import { paths } from "./paths.ts";
 
@@ -15,13 +15,14 @@ export const GO: Readonly<Record<string, { readonly to: string; readonly name: s
 /** `/` searches, `j` and `k` walk through rows, `g` and a letter goes to a page, `?` shows the keys. */
 export function useKeyboard(showKeys: () => void): void {
   const navigate = useNavigate();
+  // Not of one listening: the page may be drawn anew between the two keys.
+  const before = useRef("");
   useEffect(() => {
-    let before = "";
     const press = (event: KeyboardEvent) => {
       if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
       const { key } = event;
-      const go = before === "g" ? GO[key] : undefined;
-      before = key;
+      const go = before.current === "g" ? GO[key] : undefined;
+      before.current = key;
       if (go) void navigate(go.to);
       else if (key === "?") showKeys();
       else if (key === "j" || key === "k") walk(key === "j" ? 1 : -1);

@@ -6,6 +6,9 @@ import { App } from "./App.tsx";
 import { Problem } from "./api/client.ts";
 import "./style/base.css";
 import "./style/parts.css";
+import "./style/forms.css";
+import "./style/charts.css";
+import "./style/diff.css";
 import "./style/timeline.css";
 import { applyTheme } from "./theme.ts";
 
@@ -27,7 +30,8 @@ if (root)
   createRoot(root).render(
     <StrictMode>
       <QueryClientProvider client={queries}>
-        <BrowserRouter>
+        {/* What is typed into a search stands in the address: were that a transition, letters would be lost. */}
+        <BrowserRouter useTransitions={false}>
           <App />
         </BrowserRouter>
       </QueryClientProvider>

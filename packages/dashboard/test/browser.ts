@@ -1,13 +1,14 @@
 import { mkdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { type Holdfast, openHoldfast } from "@holdfast/core";
+import { type Holdfast, openHoldfast, usd } from "@holdfast/core";
 import { newKey, type Server, serve } from "@holdfast/server";
+import { Client } from "pg";
 import { type Browser, type Cookie, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, inject, onTestFinished } from "vitest";
 import { freshDatabase } from "../../../test/fresh-database.ts";
 import { Child } from "../../../test/process.ts";
 import { ScriptedModel, type Turn } from "../../adapter-vercel-ai/test/scripted-model.ts";
-import { options, registerAgents, type Ticket } from "./support.ts";
+import { options, type Release, registerAgents, type Ticket } from "./support.ts";
 
 const found = inject("dashboard");
 
@@ -15,6 +16,8 @@ const found = inject("dashboard");
 export const hasChromium = found !== null;
 
 const IMAGES = fileURLToPath(new URL("../../../docs/images/", import.meta.url));
+/** So many dots to a pixel. */
+const SHARP = 1.5;
 const FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
@@ -29,6 +32,11 @@ const ana = newKey("ana", ["read", "operate", "approve"]);
 const reader = newKey("rea", ["read"]);
 export const keys = { ana: ana.text, reader: reader.text };
 
+const DAY_BEFORE = /* sql */ `
+insert into holdfast.budgets (budget, scope, per, starts, until, cap_micros, spent_micros)
+select 'tag:tenant:acme/day/' || starts, 'tag:tenant:acme', 'day', starts, starts + interval '1 day', 5000000, $2
+  from (select date_trunc('day', now(), 'UTC') - $1 * interval '1 day' as starts) day`;
+
 /** A database, a server that serves the built dashboard, a model with scripts, workers in processes of their own, and a browser. */
 export function servedDashboard() {
   const model = new ScriptedModel();
@@ -41,6 +49,8 @@ export function servedDashboard() {
   /** Whoever has signed in stays so: the server takes ten a minute. */
   const cookies = new Map<string, Cookie[]>();
 
+  const listen = (port: number) => serve(hf, { keys: [ana.key, reader.key], port, dashboard: found?.folder });
+
   beforeAll(async () => {
     if (!found) return;
     await mkdir(IMAGES, { recursive: true });
@@ -48,7 +58,7 @@ export function servedDashboard() {
     database = await freshDatabase();
     hf = await openHoldfast({ database: database.url, ...options });
     agents = registerAgents(hf, async () => ({}));
-    server = await serve(hf, { keys: [ana.key, reader.key], port: 0, dashboard: found.folder });
+    server = await listen(0);
     browser = await chromium.launch({ executablePath: found.chromium, args: FLAGS });
   });
   afterAll(async () => {
@@ -66,21 +76,30 @@ export function servedDashboard() {
     get agents() {
       return agents;
     },
-    get url() {
-      return server.url;
+    /** The server goes away, and what it was asked for is not answered. */
+    async goesAway(): Promise<void> {
+      await server.close();
+    },
+    async comesBack(): Promise<void> {
+      server = await listen(Number(new URL(server.url).port));
     },
     get database() {
       return database.url;
     },
+    /** A run of the support agent, for a tenant whose budget is shared. */
+    start: (ticket: Ticket, key: string) =>
+      hf.start(agents.support, ticket, { key, tags: ["tenant:acme"], budget: usd(2) }),
     /** A ticket for the support agent, whose model says this. */
     ticket(order: number, ...turns: readonly Turn[]): Ticket {
       const name = `clerk-${++tickets}`;
       model.script(name, ...turns);
+      model.script(`${name}-checker`, { text: "Nothing speaks for fraud: 14 orders, none disputed." });
       return { order, model: name, modelUrl: model.url };
     },
     /** A worker in a process of its own, which never comes back from a tool that it `hangs` in. */
-    async worker(hangs = ""): Promise<Child> {
-      const child = new Child("../packages/dashboard/test/worker.ts", [database.url, hangs]);
+    async worker({ hangs = "", ...release }: Release & { hangs?: string } = {}): Promise<Child> {
+      const told = [database.url, hangs, JSON.stringify(release)];
+      const child = new Child("../packages/dashboard/test/worker.ts", told);
       onTestFinished(() => child.kill());
       await child.says("working");
       return child;
@@ -89,6 +108,7 @@ export function servedDashboard() {
     async page({ key = ana.text, width = 1280, dark = false, path = "/" } = {}): Promise<Page> {
       const context = await browser.newContext({
         viewport: { width, height: 860 },
+        deviceScaleFactor: SHARP,
         colorScheme: dark ? "dark" : "light",
         baseURL: server.url,
       });
@@ -105,9 +125,18 @@ export function servedDashboard() {
       cookies.set(key, await context.cookies());
       return page;
     },
+    /** What the tenant spent on days that are over: dollars, the latest day last. A day without any has no row. */
+    async spentBefore(days: readonly number[]): Promise<void> {
+      const client = new Client({ connectionString: database.url });
+      await client.connect();
+      for (const [i, dollars] of days.toReversed().entries())
+        if (dollars > 0) await client.query(DAY_BEFORE, [i + 1, usd(dollars)]);
+      await client.end();
+    },
     async fresh(): Promise<Page> {
       const context = await browser.newContext({
         viewport: { width: 1280, height: 860 },
+        deviceScaleFactor: SHARP,
         baseURL: server.url,
       });
       context.setDefaultTimeout(10_000);
@@ -117,7 +146,15 @@ export function servedDashboard() {
   };
 }
 
-/** A picture for the documentation. */
-export const picture = async (page: Page, name: string): Promise<void> => {
-  await page.screenshot({ path: `${IMAGES}${name}.png` });
-};
+/** A picture for the documentation: as much of the window as something is in. Kept where PICTURES is set. */
+export async function picture(page: Page, name: string): Promise<void> {
+  const { width, height } = await page.evaluate(() => {
+    const ends = [...document.querySelectorAll("main > *")].map(
+      (part) => part.getBoundingClientRect().bottom,
+    );
+    return { width: innerWidth, height: Math.min(innerHeight, Math.ceil(Math.max(...ends)) + 24) };
+  });
+  await page.mouse.move(0, 0);
+  const path = process.env.PICTURES === undefined ? {} : { path: `${IMAGES}${name}.png` };
+  await page.screenshot({ ...path, clip: { x: 0, y: 0, width, height } });
+}

@@ -11,6 +11,7 @@ export const options = {
   graceSeconds: 0.2,
   tools: {
     "lookup_*": { effect: "read" },
+    check_fraud: { effect: "read" },
     issue_refund: { effect: "idempotent" },
     send_wire: { effect: "once", timeoutMs: 60_000 },
   },
@@ -23,7 +24,8 @@ export const options = {
       reason: "more than $500.00",
     },
   ],
-  prices: { "scripted.chat/*": { inputPerMillion: usd(3), outputPerMillion: usd(15) } },
+  budget: { onLow: "park" },
+  prices: { "scripted.chat/*": { inputPerMillion: usd(100), outputPerMillion: usd(500) } },
   budgets: [{ scope: { tag: "tenant:acme" }, per: "day", cap: usd(5) }],
 } satisfies HoldfastOptions;
 
@@ -37,8 +39,28 @@ export interface Ticket {
 /** What happens outside: it is told which tool is called, and answers when it likes. */
 export type World = (tool: string, key: string | undefined, input: unknown) => Promise<unknown>;
 
+/** So long does a model think: what is drawn has a length. */
+const MODEL_MS = 160;
+
+const slowly: typeof fetch = async (...asked) => {
+  await new Promise((resolve) => setTimeout(resolve, MODEL_MS));
+  return await fetch(...asked);
+};
+
+/** What differs from one release of the agents to the next. */
+export interface Release {
+  /** How the clerk is prompted. */
+  readonly manner?: string;
+  /** The bank answers again: what failed is mended. */
+  readonly bankAnswers?: boolean;
+}
+
 /** The agents of a shop. */
-export function registerAgents(hf: Holdfast, world: World) {
+export function registerAgents(
+  hf: Holdfast,
+  world: World,
+  { manner = "Do what the policy allows.", bankAnswers = false }: Release = {},
+) {
   const tools = {
     lookup_order: tool({
       description: "Looks an order up",
@@ -64,12 +86,27 @@ export function registerAgents(hf: Holdfast, world: World) {
   const support = hf.agent(
     "support",
     async ({ order, model, modelUrl }: Ticket) => {
-      const provider = createOpenAICompatible({ name: "scripted", baseURL: modelUrl, includeUsage: true });
+      const provider = createOpenAICompatible({
+        ...{ name: "scripted", baseURL: modelUrl, includeUsage: true, fetch: slowly },
+      });
+      const check_fraud = tool({
+        description: "Has another model look at an order",
+        inputSchema: z.object({ order: z.number() }),
+        execute: async ({ order }) => {
+          const prompt = `Does order ${order} look like fraud?`;
+          const { text } = await generateText({
+            model: provider(`${model}-checker`),
+            prompt,
+            maxOutputTokens: 200,
+          });
+          return text;
+        },
+      });
       const { text } = await generateText({
         model: provider(model),
-        tools,
+        tools: { ...tools, check_fraud },
         stopWhen: stepCountIs(9),
-        prompt: `A customer asks for a refund of order ${order}. Do what the policy allows.`,
+        prompt: `A customer asks for a refund of order ${order}. ${manner}`,
         maxOutputTokens: 500,
       });
       return text;
@@ -80,10 +117,10 @@ export function registerAgents(hf: Holdfast, world: World) {
     const city = await ask({ question: "Which warehouse ships it?", schema: z.string() });
     return { city };
   });
-  const nightly = hf.agent("report", async ({ fails }: { fails?: boolean }) => {
-    if (fails)
+  const report = hf.agent("report", async ({ fails }: { fails?: boolean }) => {
+    if (fails && !bankAnswers)
       throw new Error("the ledger of the bank does not answer: 503 from https://bank.example/ledger");
     return await step("collect", () => 42, { effect: "read" });
   });
-  return { support, triage, nightly };
+  return { support, triage, report };
 }

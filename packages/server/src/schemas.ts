@@ -116,7 +116,6 @@ export const Question = z
         rule: z.string(),
         policy: z.string(),
         reason: z.string().optional(),
-        own: z.literal(true).optional(),
         shadow: z.literal(true).optional(),
       })
       .optional()
@@ -141,6 +140,7 @@ const RunTotals = z.object({
   calls: z.int(),
   inputTokens: z.int(),
   outputTokens: z.int(),
+  cost: z.number().openapi({ description: "In micro-dollars" }),
   ms: z.number(),
 });
 
@@ -161,6 +161,9 @@ export const RunDiff = z
         asked: z.array(Difference),
         outcome: z.array(Difference),
         usage: z.object({ a: Usage.optional(), b: Usage.optional() }),
+        cost: z
+          .object({ a: z.number().optional(), b: z.number().optional() })
+          .openapi({ description: "In micro-dollars" }),
         ms: z.object({ a: z.number().optional(), b: z.number().optional() }),
       }),
     ),

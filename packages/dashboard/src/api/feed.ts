@@ -1,13 +1,14 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { useEffect, useRef } from "react";
+import { useEffect, useRef, useState } from "react";
 import { useEvents } from "./stream.ts";
 
 /** However fast entries come, what is shown is asked for anew no more often than this. */
 const SETTLE_MS = 600;
 
-/** Keeps everything that is shown right: whatever any run writes, what is on the page is asked for anew. */
-export function useFeed(): void {
+/** Keeps everything that is shown right: whatever any run writes, what is on the page is asked for anew. Gives back whether it hears. */
+export function useFeed(): boolean {
   const queries = useQueryClient();
+  const [hears, setHears] = useState(true);
   const timer = useRef<number>(undefined);
   const refresh = () => {
     timer.current ??= window.setTimeout(() => {
@@ -16,5 +17,10 @@ export function useFeed(): void {
     }, SETTLE_MS);
   };
   useEffect(() => () => window.clearTimeout(timer.current), []);
-  useEvents(() => "/v1/tail", { message: refresh, opened: refresh }, undefined);
+  const opened = () => {
+    setHears(true);
+    refresh();
+  };
+  useEvents(() => "/v1/tail", { message: refresh, opened, lost: () => setHears(false) }, undefined);
+  return hears;
 }

@@ -1,10 +1,12 @@
 import type { BudgetWindow } from "../api/queries.ts";
 
-/** The windows of one budget, the latest first. */
+/** A budget's windows in order, without gaps: of one in which nothing was held there is no row. */
 export interface Spending {
   readonly scope: string;
   readonly per: string;
-  readonly windows: readonly BudgetWindow[];
+  readonly latest: BudgetWindow;
+  /** The oldest first. */
+  readonly windows: readonly { readonly starts: string; readonly window: BudgetWindow | undefined }[];
 }
 
 /** So many windows of one budget are drawn. */
@@ -17,15 +19,31 @@ export function byScope(windows: readonly BudgetWindow[]): Spending[] {
     const key = JSON.stringify([window.scope, window.per]);
     found.set(key, [...(found.get(key) ?? []), window]);
   }
-  const spendings = [...found.values()].map((of) => {
-    const latest = [...of].sort((a, b) => b.starts.localeCompare(a.starts)).slice(0, MOST);
-    return { scope: latest[0]?.scope ?? "", per: latest[0]?.per ?? "", windows: latest };
-  });
-  return spendings.sort((a, b) => used(b) - used(a) || a.scope.localeCompare(b.scope));
+  return [...found.values()]
+    .flatMap((of) => {
+      const [latest] = of.sort((a, b) => Date.parse(b.starts) - Date.parse(a.starts));
+      return latest ? [{ scope: latest.scope, per: latest.per, latest, windows: inOrder(of, latest) }] : [];
+    })
+    .sort((a, b) => used(b.latest) - used(a.latest) || a.scope.localeCompare(b.scope));
 }
 
-function used({ windows: [latest] }: Spending): number {
-  if (!latest?.open) return -1;
-  const { cap, spent, held } = latest.micros;
+function inOrder(windows: readonly BudgetWindow[], latest: BudgetWindow): Spending["windows"] {
+  const known = new Map(windows.map((window) => [Date.parse(window.starts), window]));
+  const oldest = Math.min(...known.keys());
+  const drawn: { starts: string; window: BudgetWindow | undefined }[] = [];
+  for (let at = Date.parse(latest.starts); at >= oldest && drawn.length < MOST; at = before(at, latest.per))
+    drawn.unshift({ starts: new Date(at).toISOString(), window: known.get(at) });
+  return drawn;
+}
+
+/** When the window before began. Windows are hours, days and months of UTC. */
+function before(at: number, per: string): number {
+  const date = new Date(at);
+  if (per === "hour") return date.setUTCHours(date.getUTCHours() - 1);
+  return per === "day" ? date.setUTCDate(date.getUTCDate() - 1) : date.setUTCMonth(date.getUTCMonth() - 1);
+}
+
+function used({ open, micros: { cap, spent, held } }: BudgetWindow): number {
+  if (!open) return -1;
   return cap ? (spent + held) / cap : 0;
 }

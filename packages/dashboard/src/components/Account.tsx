@@ -19,7 +19,9 @@ export function Account({ name, showKeys }: AccountProps) {
   });
   return (
     <details className="menu">
-      <summary>{name}</summary>
+      <summary>
+        {name} <span aria-hidden="true">▾</span>
+      </summary>
       <div className="menu-body">
         <label>
           Colours{" "}

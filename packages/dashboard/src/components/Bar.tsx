@@ -25,17 +25,29 @@ export const Moment = ({
   readonly kind: string;
 }) => <span className={`moment ${kind}`} style={{ left: percent(scale.at(at)) }} />;
 
-/** Stretches that are drawn short. */
-export const Breaks = ({ scale }: { readonly scale: Scale }) =>
-  scale.breaks.map(({ from, to }) => (
-    <span key={from} className="break" style={{ left: percent(from), width: percent(to - from) }} />
-  ));
+/** Behind all rows: the ticks of the axis, and stretches that are drawn short. */
+export const Grid = ({ scale }: { readonly scale: Scale }) => (
+  <div className="line grid" aria-hidden="true">
+    <span className="what" />
+    <span className="track">
+      {scale.ticks.map(({ at, ms }) => (
+        <span key={ms} className="tick" style={{ left: percent(at) }} />
+      ))}
+      {scale.breaks.map(({ from, to }) => (
+        <span key={from} className="break" style={{ left: percent(from), width: percent(to - from) }} />
+      ))}
+    </span>
+  </div>
+);
+
+/** Further right there is no room for what a tick says. */
+const LAST_LABEL = 0.93;
 
 export const Axis = ({ scale }: { readonly scale: Scale }) => (
   <span className="track axis">
     {scale.ticks.map(({ at, ms }) => (
       <span key={ms} className="tick" style={{ left: percent(at) }}>
-        {ms === 0 ? "0" : `+${duration(ms).replace(/\.?0+ s$/, " s")}`}
+        {at > LAST_LABEL ? "" : ms === 0 ? "0" : `+${duration(ms).replace(/\.?0+ s$/, " s")}`}
       </span>
     ))}
     {scale.breaks.map(({ from, to, ms }) => (

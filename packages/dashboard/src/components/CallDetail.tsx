@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { modelRequest, type Run } from "../api/queries.ts";
 import { clock, duration, money } from "../format.ts";
+import type { ForkPlaces } from "../timeline/fork.ts";
 import type { CallRow } from "../timeline/row.ts";
 import { Json } from "../ui/Json.tsx";
 import { states, textIn } from "./CallLine.tsx";
@@ -11,13 +12,13 @@ interface CallDetailProps {
   readonly run: Run;
   readonly call: CallRow;
   readonly beside: readonly CallRow[];
-  readonly forkable: ReadonlySet<number>;
+  readonly places: ForkPlaces;
+  readonly isInline: boolean;
 }
 
 /** All that is on record of one call. */
-export function CallDetail({ run, call, beside, forkable }: CallDetailProps) {
+export function CallDetail({ run, call, beside, places, isInline }: CallDetailProps) {
   const { usage, cost, entries } = call;
-  const at = entries.findLast(({ seq }) => forkable.has(seq))?.seq;
   const answer = call.call === "model" ? textIn(call.output) : undefined;
   return (
     <div className="detail">
@@ -75,7 +76,7 @@ export function CallDetail({ run, call, beside, forkable }: CallDetailProps) {
       {call.call === "model" && call.output !== undefined ? (
         <Request runId={run.id} step={call.step} />
       ) : null}
-      {at === undefined ? null : <ForkHere run={run} at={at} />}
+      <ForkHere run={run} call={call} places={places} isInline={isInline} />
     </div>
   );
 }

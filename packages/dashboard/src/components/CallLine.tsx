@@ -1,7 +1,8 @@
+import { useEffect, useRef } from "react";
 import { duration, money, oneLine, tokens } from "../format.ts";
 import type { CallRow, CallState } from "../timeline/row.ts";
 import type { Scale } from "../timeline/scale.ts";
-import { Bar, Breaks } from "./Bar.tsx";
+import { Bar } from "./Bar.tsx";
 
 /** What became of a call, with the sign and the colour that say so. */
 export const states: Record<
@@ -32,9 +33,16 @@ interface CallLineProps {
 export function CallLine({ call, scale, end, open, toggle, detail }: CallLineProps) {
   const { sign, text, tone } = states[call.state];
   const until = call.to ?? (call.state === "open" ? end : call.from);
+  const row = useRef<HTMLButtonElement>(null);
+  // The address names it: then it is looked at, however far down it stands.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: only as it appears, not when it is clicked
+  useEffect(() => {
+    if (open) row.current?.scrollIntoView({ block: "center" });
+  }, []);
   return (
     <>
       <button
+        ref={row}
         type="button"
         className={`line call ${call.call} tone-${tone}`}
         data-row
@@ -51,7 +59,6 @@ export function CallLine({ call, scale, end, open, toggle, detail }: CallLinePro
           <span className="args">{summaryOf(call)}</span>
         </span>
         <span className="track">
-          <Breaks scale={scale} />
           {call.askedAt === undefined ? null : (
             <Bar
               scale={scale}
@@ -65,6 +72,7 @@ export function CallLine({ call, scale, end, open, toggle, detail }: CallLinePro
         <span className="took">
           {call.to === undefined && call.state !== "open" ? "" : duration(until - call.from)}
         </span>
+        <span className="tokens">{tokensOf(call)}</span>
         <span className="cost">{costOf(call)}</span>
       </button>
       {open ? detail(call) : null}
@@ -113,13 +121,10 @@ export function textIn(value: unknown, depth = 0): string | undefined {
   return undefined;
 }
 
-function costOf({ usage, cost, hold, state, estimated }: CallRow): string {
-  const used = usage ? `${tokens(usage.inputTokens ?? 0)}→${tokens(usage.outputTokens ?? 0)}` : "";
-  const paid =
-    cost !== undefined
-      ? `${estimated ? "≈" : ""}${money(cost)}`
-      : hold && state === "open"
-        ? `holds ${money(hold)}`
-        : "";
-  return [used, paid].filter(Boolean).join("  ");
+const tokensOf = ({ usage }: CallRow): string =>
+  usage ? `${tokens(usage.inputTokens ?? 0)} → ${tokens(usage.outputTokens ?? 0)}` : "";
+
+function costOf({ cost, hold, state, estimated }: CallRow): string {
+  if (cost !== undefined) return `${estimated ? "≈ " : ""}${money(cost)}`;
+  return hold && state === "open" ? `holds ${money(hold)}` : "";
 }

@@ -30,15 +30,15 @@ export function DoubtCard({ doubt: { runId, step, name, input, key, at, why } }:
           Did <code>{name}</code> happen?
         </h2>
         <p className="faint">
-          <Link className="id" to={paths.run(runId)}>
+          <Link className="id" data-row to={paths.run(runId)}>
             {runId}
           </Link>{" "}
-          called it <Time at={at} />. {why}
+          called it <Time at={at} />: {why}
         </p>
       </header>
       <Json value={input} />
       <p>
-        Look on the other side for the key <code className="key">{key}</code>
+        Look on the other side for the key <code className="key">{key}</code>, then say what happened.
       </p>
       <label>
         What it returned, if it happened: JSON or text

@@ -7,6 +7,7 @@ import { parsed } from "../parsed.ts";
 import { paths } from "../paths.ts";
 import { useLacks, useName } from "../session.ts";
 import { Json } from "../ui/Json.tsx";
+import { JsonEdit } from "../ui/JsonEdit.tsx";
 import { Time } from "../ui/Time.tsx";
 
 type Answer = Parameters<(typeof client.questions)[":id"]["answer"]["$post"]>[0]["json"];
@@ -48,7 +49,7 @@ export function QuestionCard({ question }: QuestionCardProps) {
           )}
         </h2>
         <p className="faint">
-          <Link className="id" to={paths.run(runId)}>
+          <Link className="id" data-row to={paths.run(runId)}>
             {runId}
           </Link>{" "}
           asked <Time at={askedAt} />
@@ -105,25 +106,13 @@ function Approval({ question, lacks, busy, say }: GiveProps) {
   const isLast = approved.length + 1 >= need;
   return (
     <>
-      {edited === undefined ? (
-        <button
-          type="button"
-          className="plain"
-          onClick={() => setEdited(JSON.stringify(question.input, null, 2) ?? "null")}
-        >
-          Change the arguments
-        </button>
-      ) : (
-        <label>
-          Arguments it is called with, as JSON
-          <textarea
-            rows={6}
-            value={edited}
-            aria-invalid={isBroken}
-            onChange={({ target }) => setEdited(target.value)}
-          />
-        </label>
-      )}
+      <JsonEdit
+        change="Change the arguments"
+        label="Arguments it is called with, as JSON"
+        value={question.input}
+        text={edited}
+        write={setEdited}
+      />
       <label>
         Comment
         <input

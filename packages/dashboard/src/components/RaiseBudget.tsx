@@ -25,8 +25,8 @@ export function RaiseBudget({ run: { id, budget } }: { readonly run: Run }) {
         {money(budget.spent)} of {money(cap)} are spent, {money(budget.held)} are held. Where the run waits
         for budget, it goes on.
       </p>
-      <label>
-        New cap in dollars{" "}
+      <label className="field">
+        New cap in dollars
         <input
           type="number"
           min={cap / 1_000_000}

@@ -1,5 +1,5 @@
 import type { Run } from "../api/queries.ts";
-import { dateTime, duration, money, tokens } from "../format.ts";
+import { ago, dateTime, duration, money, tokens } from "../format.ts";
 import { useNow } from "../now.ts";
 import { Meter } from "../ui/Meter.tsx";
 
@@ -12,9 +12,11 @@ export function RunFacts({ run }: { readonly run: Run }) {
   const used = (of: "inputTokens" | "outputTokens") => models.reduce((sum, [, model]) => sum + model[of], 0);
   return (
     <dl className="figures">
-      <Figure name="Took" title={`Started ${dateTime(Date.parse(createdAt))}`}>
-        {duration(took)}
+      <Figure name="Started" title={dateTime(Date.parse(createdAt))}>
+        {dateTime(Date.parse(createdAt)).slice(11)}{" "}
+        <span className="faint">{ago(Date.parse(createdAt), now)}</span>
       </Figure>
+      <Figure name={finishedAt ? "Took" : "Takes so far"}>{duration(took)}</Figure>
       <Figure
         name="Cost"
         title={models.map(([name, { calls, cost }]) => `${name}: ${money(cost)}, ${calls} calls`).join("\n")}

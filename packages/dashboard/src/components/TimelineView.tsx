@@ -1,14 +1,15 @@
 import { useMemo } from "react";
-import { useSearchParams } from "react-router";
 import type { Run } from "../api/queries.ts";
 import { clock, dateTime, duration } from "../format.ts";
 import { useNow } from "../now.ts";
+import { useOpened } from "../opened.ts";
 import { instantOf } from "../timeline/entry.ts";
+import { forkPlaces } from "../timeline/fork.ts";
 import { overlapsOf } from "../timeline/overlap.ts";
 import type { CallRow, Row } from "../timeline/row.ts";
 import { type Scale, type Span, scaleOf } from "../timeline/scale.ts";
 import type { Section, Timeline } from "../timeline/timeline.ts";
-import { Axis, Bar, Breaks } from "./Bar.tsx";
+import { Axis, Bar, Grid } from "./Bar.tsx";
 import { CallDetail } from "./CallDetail.tsx";
 import { CallLine } from "./CallLine.tsx";
 import { EventLine } from "./EventLine.tsx";
@@ -18,7 +19,7 @@ interface TimelineViewProps {
   readonly timeline: Timeline;
 }
 
-/** What is open in the timeline stands in the address: `?at=` and the seq of a row. */
+/** What became of a run, process by process, with a row for each attempt at a call. */
 export function TimelineView({ run, timeline }: TimelineViewProps) {
   const isLive = run.finishedAt === undefined;
   const end = useEnd(timeline, isLive);
@@ -28,37 +29,38 @@ export function TimelineView({ run, timeline }: TimelineViewProps) {
   );
   const scale = useMemo(() => scaleOf(spansOf(timeline, calls, end)), [timeline, calls, end]);
   const beside = useMemo(() => overlapsOf(calls, end), [calls, end]);
-  const [search, setSearch] = useSearchParams();
-  const at = Number(search.get("at") ?? 0);
-  const toggle = (seq: number) =>
-    setSearch(
-      (before) => {
-        const next = new URLSearchParams(before);
-        if (at === seq) next.delete("at");
-        else next.set("at", String(seq));
-        return next;
-      },
-      { replace: true },
-    );
+  const [at, toggle] = useOpened();
   const detail = (call: CallRow) => (
-    <CallDetail run={run} call={call} beside={beside.get(call.seq) ?? []} forkable={timeline.forkable} />
+    <CallDetail
+      run={run}
+      call={call}
+      beside={beside.get(call.seq) ?? []}
+      places={forkPlaces(timeline.forkable, call)}
+      isInline={timeline.isInline}
+    />
   );
   return (
     <div className="timeline">
       <div className="line axis-line">
-        <span className="what" />
+        <span className="what">Call</span>
         <Axis scale={scale} />
-        <span className="took" />
-        <span className="cost" />
+        <span className="took">Took</span>
+        <span className="tokens" title="Tokens in, and out">
+          Tokens
+        </span>
+        <span className="cost">Cost</span>
       </div>
-      {timeline.sections.map((section, i) => (
-        <section key={section.takeover?.seq ?? 0}>
-          <Divider section={section} scale={scale} isFirst={i === 0} previousAt={timeline.sections[i - 1]} />
-          {section.rows.map((row) => (
-            <Line key={keyOf(row)} {...{ row, scale, end, at, toggle, detail }} />
-          ))}
-        </section>
-      ))}
+      <div className="course">
+        <Grid scale={scale} />
+        {timeline.sections.map((section, i) => (
+          <section key={section.takeover?.seq ?? 0}>
+            <Divider section={section} isFirst={i === 0} previous={timeline.sections[i - 1]} />
+            {section.rows.map((row) => (
+              <Line key={keyOf(row)} {...{ row, scale, end, at, toggle, detail }} />
+            ))}
+          </section>
+        ))}
+      </div>
       {isLive ? (
         <p className="live" role="status">
           <span className="pulse" /> live
@@ -99,10 +101,10 @@ function Line({ row, scale, end, at, toggle, detail }: LineProps) {
         <div className="line lane" data-depth={Math.min(row.depth, 8)}>
           <span className="what">{row.label}</span>
           <span className="track">
-            <Breaks scale={scale} />
             <Bar scale={scale} from={row.from} to={row.to ?? end} kind="lane" />
           </span>
           <span className="took">{duration((row.to ?? end) - row.from)}</span>
+          <span className="tokens" />
           <span className="cost" />
         </div>
       );
@@ -119,16 +121,15 @@ const afters = {
 
 interface DividerProps {
   readonly section: Section;
-  readonly scale: Scale;
   readonly isFirst: boolean;
-  readonly previousAt: Section | undefined;
+  readonly previous: Section | undefined;
 }
 
 /** Where another process went on. */
-function Divider({ section: { takeover, recorded, cutOff }, isFirst, previousAt }: DividerProps) {
+function Divider({ section: { takeover, recorded, cutOff }, isFirst, previous }: DividerProps) {
   if (!takeover) return null;
   const at = instantOf(takeover);
-  const isOther = previousAt?.takeover?.worker !== takeover.worker;
+  const isOther = previous?.takeover?.worker !== takeover.worker;
   const kind = takeover.after === "crash" ? "crash" : isFirst ? "first" : "calm";
   return (
     <div className={`divider ${kind}`} data-testid={isFirst ? undefined : "divider"}>

@@ -1,9 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
 import { Link, useSearchParams } from "react-router";
 import { type BudgetWindow, budgets } from "../api/queries.ts";
 import { byScope, type Spending } from "../budget/spending.ts";
-import { dateTime, money, tokens } from "../format.ts";
+import { Columns } from "../components/Columns.tsx";
+import { money, tokens } from "../format.ts";
+import { paths } from "../paths.ts";
 import { Meter } from "../ui/Meter.tsx";
 import { Empty, Failed, Loading } from "../ui/States.tsx";
 import { Time } from "../ui/Time.tsx";
@@ -20,8 +21,13 @@ export function BudgetsPage() {
       <h1>Budgets</h1>
       {error ? <Failed error={error} retry={refetch} /> : null}
       {!data && !error ? <Loading what="budgets" /> : null}
+      {scope === null ? null : (
+        <p>
+          Only <code>{scope}</code>. <Link to={paths.budgets}>Show all</Link>
+        </p>
+      )}
       {data && shown.length === 0 ? (
-        <Empty title="No budget is shared yet">
+        <Empty title="No shared budget has been used yet">
           Name one in <code>budgets</code> of <code>openHoldfast</code>. What a run may spend by itself stands
           on its page.
         </Empty>
@@ -33,63 +39,75 @@ export function BudgetsPage() {
   );
 }
 
-function Scope({ spending: { scope, per, windows } }: { readonly spending: Spending }) {
-  const [latest] = windows;
-  const [named, showNamed] = useState<BudgetWindow>();
-  if (!latest) return null;
-  const { open, micros, tokens: used, calls, until } = latest;
-  const most = Math.max(
-    1,
-    ...windows.map(({ micros }) => Math.max(micros.spent + micros.held, micros.cap ?? 0)),
-  );
-  const shown = named ?? latest;
+function Scope({ spending: { scope, per, latest, windows } }: { readonly spending: Spending }) {
+  const { open, micros, until } = latest;
+  const isFull = micros.cap !== null && micros.spent + micros.held >= micros.cap;
   return (
     <article className="budget">
       <header>
         <h2>
-          <Link to={`?${new URLSearchParams({ scope })}`}>{scope}</Link>{" "}
+          <Link data-row to={`?${new URLSearchParams({ scope })}`}>
+            {scope}
+          </Link>{" "}
           <span className="faint">a {per}</span>
+          {isFull ? <span className="mark warn">used up</span> : null}
         </h2>
-        <p>
+        <p className="sum">
           {money(micros.spent)}
-          {micros.cap === null ? null : ` of ${money(micros.cap)}`}
-          {micros.held > 0 ? `, ${money(micros.held)} held` : ""}
-          <span className="faint">
-            {" "}
-            {open ? (
-              <>
-                ends <Time at={until} />
-              </>
-            ) : (
-              "its window is over"
-            )}
-            {used.cap === null ? "" : ` · ${tokens(used.spent)} of ${tokens(used.cap)} tokens`}
-            {calls.cap === null ? "" : ` · ${calls.spent} of ${calls.cap} calls`}
-          </span>
+          {micros.cap === null ? null : <span className="faint"> of {money(micros.cap)}</span>}
+          {micros.held > 0 ? <span className="faint"> + {money(micros.held)} held</span> : null}
         </p>
         {micros.cap === null ? null : <Meter cap={micros.cap} spent={micros.spent} held={micros.held} />}
+        <Counts window={latest} />
+        <p className="faint">
+          {open ? (
+            <>
+              The {per} ends <Time at={until} />.
+            </>
+          ) : (
+            "Its last window is over."
+          )}
+        </p>
       </header>
-      <div className="columns">
-        {[...windows].reverse().map((window) => (
-          <span
-            key={window.starts}
-            className="column"
-            title={told(window)}
-            onPointerEnter={() => showNamed(window)}
-            onPointerLeave={() => showNamed(undefined)}
-          >
-            <span className="held" style={{ height: `${(window.micros.held / most) * 100}%` }} />
-            <span className="spent" style={{ height: `${(window.micros.spent / most) * 100}%` }} />
-            {window.micros.cap === null ? null : (
-              <span className="cap" style={{ bottom: `${(window.micros.cap / most) * 100}%` }} />
-            )}
-          </span>
-        ))}
-      </div>
-      <p className="faint">{told(shown)}</p>
+      <Columns
+        label={`Spent by ${scope}, ${per} by ${per}`}
+        cap={micros.cap ?? undefined}
+        text={money}
+        columns={windows.map(({ starts, window }) => ({
+          key: starts,
+          name: nameOf(starts, per),
+          told: `${nameOf(starts, per)}: ${window ? told(window) : "nothing spent"}`,
+          parts: [
+            { kind: "spent", amount: window?.micros.spent ?? 0 },
+            { kind: "held", amount: window?.micros.held ?? 0 },
+          ],
+        }))}
+      />
     </article>
   );
 }
 
-const told = ({ starts, micros }: BudgetWindow): string =>
-  `From ${dateTime(Date.parse(starts)).slice(0, 16)}: ${money(micros.spent)}${micros.cap === null ? "" : ` of ${money(micros.cap)}`}`;
+/** Tokens and calls, where those are capped. */
+const Counts = ({ window: { tokens: used, calls } }: { readonly window: BudgetWindow }) => (
+  <>
+    {used.cap === null ? null : (
+      <p>
+        {tokens(used.spent)} <span className="faint">of {tokens(used.cap)} tokens</span>
+      </p>
+    )}
+    {calls.cap === null ? null : (
+      <p>
+        {calls.spent} <span className="faint">of {calls.cap} calls</span>
+      </p>
+    )}
+  </>
+);
+
+const told = ({ micros: { spent, held, cap } }: BudgetWindow): string =>
+  `${money(spent)}${cap === null ? "" : ` of ${money(cap)}`}${held > 0 ? `, ${money(held)} held` : ""}`;
+
+/** When a window began, in UTC, by which windows go: `07:00`, `11-21`, `2026-11`. */
+function nameOf(starts: string, per: string): string {
+  if (per === "hour") return starts.slice(11, 16);
+  return per === "day" ? starts.slice(5, 10) : starts.slice(0, 7);
+}

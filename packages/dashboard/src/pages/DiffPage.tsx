@@ -2,7 +2,8 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, useSearchParams } from "react-router";
 import { diff, type RunDiff } from "../api/queries.ts";
-import { duration, tokens } from "../format.ts";
+import { byLane, type Part, type StepDiff, sorted } from "../diff/laid-out.ts";
+import { duration, money, tokens } from "../format.ts";
 import { paths } from "../paths.ts";
 import { Empty, Failed, Loading } from "../ui/States.tsx";
 
@@ -37,7 +38,7 @@ const Choose = ({ choose, ...given }: ChooseProps) => {
   const [b, setB] = useState(given.b);
   return (
     <form
-      className="filters"
+      className="filters pair"
       onSubmit={(event) => {
         event.preventDefault();
         choose(a, b);
@@ -82,24 +83,26 @@ function Difference({ diff: { same, a, b, input, steps, end } }: { readonly diff
             <th>Run</th>
             <th>Ended</th>
             <th className="number">Calls</th>
-            <th className="number">Tokens in</th>
-            <th className="number">out</th>
+            <th className="number">Tokens</th>
+            <th className="number">Cost</th>
             <th className="number">Took</th>
           </tr>
         </thead>
         <tbody>
-          {[a, b].map(({ runId, status, calls, inputTokens, outputTokens, ms }, i) => (
+          {[a, b].map(({ runId, status, calls, inputTokens, outputTokens, cost, ms }, i) => (
             <tr key={i === 0 ? "a" : "b"}>
               <td>
-                {i === 0 ? "− " : "+ "}
+                <span className={i === 0 ? "gone" : "come"}>{i === 0 ? "−" : "+"}</span>{" "}
                 <Link className="id" to={paths.run(runId)}>
                   {runId}
                 </Link>
               </td>
               <td>{status}</td>
               <td className="number">{calls}</td>
-              <td className="number">{tokens(inputTokens)}</td>
-              <td className="number">{tokens(outputTokens)}</td>
+              <td className="number">
+                {tokens(inputTokens)} → {tokens(outputTokens)}
+              </td>
+              <td className="number">{money(cost)}</td>
               <td className="number">{duration(ms)}</td>
             </tr>
           ))}
@@ -107,52 +110,98 @@ function Difference({ diff: { same, a, b, input, steps, end } }: { readonly diff
       </table>
       {same ? <p className="why">Both did the same, and the same came of it.</p> : null}
       <Parts title="Input" parts={input} />
-      <ol className="steps">
-        {steps.map((step) => (
-          <li key={`${step.a} ${step.b}`} className={`tone-${tones[step.at]}`}>
-            <p>
-              <span className="sign" title={says[step.at]} role="img" aria-label={says[step.at]}>
-                {signs[step.at]}
-              </span>
-              <span className="name">{step.name}</span> <span className="faint">{step.lane}</span>
-              <span className="faint end">{step.at === "same" ? "" : says[step.at]}</span>
-            </p>
-            <Parts title="Asked" parts={step.asked} />
-            <Parts title="Came of it" parts={step.outcome} />
-          </li>
-        ))}
-      </ol>
+      {byLane(steps).map(({ lane, steps }) => (
+        <section key={steps[0]?.a ?? steps[0]?.b} className="lane-diff">
+          {lane === "" ? null : <h2>{lane}</h2>}
+          <ol className="steps">
+            {steps.map((step) => (
+              <StepLine key={`${step.a} ${step.b}`} step={step} />
+            ))}
+          </ol>
+        </section>
+      ))}
       <Parts title="End" parts={end} />
     </>
   );
 }
 
+function StepLine({
+  step: { at, name, call, asked, outcome, usage, cost, ms },
+}: {
+  readonly step: StepDiff;
+}) {
+  const questions = sorted(asked, call);
+  const answers = sorted(outcome, call);
+  const madeUp = [...questions.madeUp, ...answers.madeUp];
+  const count = ({ inputTokens = 0, outputTokens = 0 }: Record<string, number | undefined>) =>
+    tokens(inputTokens + outputTokens);
+  return (
+    <li className={`tone-${tones[at]}`}>
+      <p>
+        <span className="sign" title={says[at]} role="img" aria-label={says[at]}>
+          {signs[at]}
+        </span>
+        <span className="name">{name}</span>
+        <span className="faint">{at === "same" ? "" : says[at]}</span>
+        <span className="faint figures-of">
+          <Both of={usage} as={count} unit=" tokens" />
+          <Both of={cost} as={money} />
+          <Both of={ms} as={duration} />
+        </span>
+      </p>
+      <Parts title="Asked" parts={questions.telling} />
+      <Parts title="Came of it" parts={answers.telling} />
+      {madeUp.length === 0 ? null : (
+        <details className="made-up">
+          <summary>
+            {madeUp.length === 1 ? "1 made-up id or instant" : `${madeUp.length} made-up ids and instants`}
+          </summary>
+          <Parts title="" parts={madeUp} />
+        </details>
+      )}
+    </li>
+  );
+}
+
+interface BothProps<T> {
+  readonly of: { readonly a?: T | undefined; readonly b?: T | undefined };
+  readonly as: (amount: T) => string;
+  readonly unit?: string;
+}
+
+/** A number of the one, and of the other where it says something else. */
+function Both<T>({ of: { a, b }, as, unit = "" }: BothProps<T>) {
+  const said = [a, b].filter((amount) => amount !== undefined).map(as);
+  if (said.length === 0) return null;
+  return <span>{`${[...new Set(said)].join(" ⇒ ")}${unit}`}</span>;
+}
+
 interface PartsProps {
   readonly title: string;
-  readonly parts: RunDiff["input"];
+  readonly parts: readonly Part[];
 }
 
 const Parts = ({ title, parts }: PartsProps) =>
   parts.length === 0 ? null : (
     <section className="parts">
-      {parts.map(({ path, lines }) => (
-        <figure key={path}>
-          <figcaption>
-            {title} <code>{path}</code>
-          </figcaption>
-          <pre>
-            {numbered(lines).map(({ n, line }) => (
-              <span
-                key={n}
-                className={line.startsWith("-") ? "gone" : line.startsWith("+") ? "come" : undefined}
-              >
-                {line}
-                {"\n"}
-              </span>
-            ))}
-          </pre>
-        </figure>
-      ))}
+      {title === "" ? null : <h3>{title}</h3>}
+      <dl>
+        {parts.map(({ path, lines }) => (
+          <div key={path}>
+            <dt>{path}</dt>
+            <dd>
+              {numbered(lines).map(({ n, line }) => (
+                <span
+                  key={n}
+                  className={line.startsWith("-") ? "gone" : line.startsWith("+") ? "come" : undefined}
+                >
+                  {line}
+                </span>
+              ))}
+            </dd>
+          </div>
+        ))}
+      </dl>
     </section>
   );
 

@@ -21,7 +21,7 @@ const TABS = ["timeline", "entries", "input and value"] as const;
 export function RunPage({ id }: { readonly id: string }) {
   const { data, error, refetch } = useQuery(run(id));
   const tail = useTail(id, data?.seq);
-  const [search, setSearch] = useSearchParams();
+  const [search] = useSearchParams();
   const tab = TABS.find((tab) => tab === search.get("tab")) ?? "timeline";
   const title = <title>{`${id} · Holdfast`}</title>;
   if (!data)
@@ -36,23 +36,32 @@ export function RunPage({ id }: { readonly id: string }) {
       {title}
       <RunHead run={data} entries={tail.entries} />
       <Waiting run={data} />
-      <div className="tabs" role="tablist">
+      <nav className="tabs" aria-label="Views of the run">
         {TABS.map((each) => (
-          <button
+          <Link
             key={each}
-            type="button"
-            role="tab"
-            aria-selected={tab === each}
-            onClick={() => setSearch(each === "timeline" ? {} : { tab: each }, { replace: true })}
+            to={each === "timeline" ? "?" : `?${new URLSearchParams({ tab: each })}`}
+            replace
+            aria-current={tab === each ? "page" : undefined}
           >
             {each}
             {each === "entries" ? <span className="faint"> {data.seq}</span> : null}
-          </button>
+          </Link>
         ))}
-      </div>
-      {tab === "timeline" ? <Course run={data} entries={tail.entries} /> : null}
-      {tab === "entries" ? <Entries entries={tail.entries} /> : null}
-      {tab === "input and value" ? <InAndOut run={data} /> : null}
+      </nav>
+      {tab === "input and value" ? (
+        <InAndOut run={data} />
+      ) : data.prunedAt !== undefined ? (
+        <Empty title="Its entries were pruned">
+          Its head is kept, so that its key cannot repeat its effects.
+        </Empty>
+      ) : tail.entries.length === 0 ? (
+        <Loading what="entries" />
+      ) : tab === "entries" ? (
+        <Entries entries={tail.entries} />
+      ) : (
+        <Course run={data} entries={tail.entries} />
+      )}
     </>
   );
 }
@@ -102,32 +111,30 @@ function Waiting({ run }: { readonly run: Run }) {
   const asked = useQuery({ ...questions(run.id), enabled: run.status === "waiting" });
   const inDoubt = useQuery({ ...doubts(run.id), enabled: !isOver });
   if (isOver) return null;
+  // A card says it better, and what can be done about it as well.
+  const hasCard = [asked.data, inDoubt.data].some((cards) => cards !== undefined && cards.length > 0);
+  const isKnown = inDoubt.data !== undefined && (asked.data !== undefined || run.status !== "waiting");
   return (
     <>
-      {data ? (
+      {data && isKnown && !hasCard ? (
         <p className="why">
           {data.why} {data.todo ? <span className="faint">{data.todo}</span> : null}
         </p>
       ) : null}
-      {run.status === "waiting"
-        ? asked.data?.map((question) => <QuestionCard key={question.id} question={question} />)
-        : null}
-      {inDoubt.data?.map((doubt) => (
-        <DoubtCard key={doubt.step} doubt={doubt} />
-      ))}
+      <div className="cards">
+        {run.status === "waiting"
+          ? asked.data?.map((question) => <QuestionCard key={question.id} question={question} />)
+          : null}
+        {inDoubt.data?.map((doubt) => (
+          <DoubtCard key={doubt.step} doubt={doubt} />
+        ))}
+      </div>
     </>
   );
 }
 
 function Course({ run, entries }: { readonly run: Run; readonly entries: readonly Entry[] }) {
   const timeline = useMemo(() => timelineOf(entries), [entries]);
-  if (run.prunedAt !== undefined)
-    return (
-      <Empty title="Its entries were pruned">
-        Its head is kept, so that its key cannot repeat its effects.
-      </Empty>
-    );
-  if (timeline.sections.length === 0) return <Loading what="entries" />;
   return <TimelineView run={run} timeline={timeline} />;
 }
 

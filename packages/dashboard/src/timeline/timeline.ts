@@ -20,8 +20,10 @@ export interface Timeline {
   /** Of the first entry, and of the last. */
   readonly from: number;
   readonly to: number;
-  /** Behind these entries no call is under way: the run can be forked there. */
-  readonly forkable: ReadonlySet<number>;
+  /** Behind these entries, in order, no call is under way: the run can be forked there. */
+  readonly forkable: readonly number[];
+  /** Whoever calls hf.run does the work. */
+  readonly isInline: boolean;
 }
 
 type Draft = { -readonly [K in keyof CallRow]: CallRow[K] };
@@ -36,18 +38,19 @@ interface DraftSection {
 /** What the entries of a run look like, process by process and step by step. Pure; entries may still be missing at the end. */
 export function timelineOf(entries: readonly Entry[]): Timeline {
   const [first, last] = [entries[0], entries.at(-1)];
-  if (!first || !last) return { sections: [], from: 0, to: 0, forkable: new Set() };
+  if (!first || !last) return { sections: [], from: 0, to: 0, forkable: [], isInline: false };
   const fold = new Fold(instantOf(first));
-  const forkable = new Set<number>();
+  const forkable: number[] = [];
   for (const entry of entries) {
     fold.take(entry);
-    if (!fold.hasOpenIntent) forkable.add(entry.seq);
+    if (!fold.hasOpenIntent) forkable.push(entry.seq);
   }
   return {
     sections: fold.sections.map((section) => ({ ...section, rows: nested(section.rows) })),
     from: instantOf(first),
     to: instantOf(last),
     forkable,
+    isInline: first.kind === "start" && first.inline,
   };
 }
 
@@ -87,7 +90,8 @@ class Fold {
         return;
       }
       case "intent": {
-        this.#intended.add(entry.step);
+        // A plain model call has no effect to fear: its intent only holds money.
+        if (entry.call !== "model" || entry.effect !== "read") this.#intended.add(entry.step);
         const row = this.#attempt(entry, at, { call: entry.call, state: "open" });
         Object.assign(row, { from: at, effect: entry.effect, key: entry.key, hold: entry.hold });
         row.input = entry.input;

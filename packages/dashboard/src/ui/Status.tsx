@@ -11,6 +11,17 @@ const signs: Record<RunStatus, { readonly sign: string; readonly tone: string }>
   dead: { sign: "†", tone: "bad" },
 };
 
+/** What waits for a person stands out; what goes on by itself does not. */
+const waits: Record<WaitingOn, string> = {
+  approval: "ask",
+  input: "ask",
+  doubt: "warn",
+  budget: "warn",
+  timer: "plain",
+  dependency: "plain",
+  caller: "ask",
+};
+
 interface StatusProps {
   readonly status: RunStatus;
   readonly waitingOn?: WaitingOn | undefined;
@@ -19,7 +30,7 @@ interface StatusProps {
 export function Status({ status, waitingOn }: StatusProps) {
   const { sign, tone } = signs[status];
   return (
-    <span className={`status tone-${tone}`}>
+    <span className={`status tone-${waitingOn ? waits[waitingOn] : tone}`}>
       <span aria-hidden="true">{sign}</span> {status}
       {waitingOn ? <span className="on">: {waitingOn}</span> : null}
     </span>
