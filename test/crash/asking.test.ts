@@ -57,3 +57,47 @@ test("a question that was asked by a process that is killed is the same question
     await hf.close();
   }
 });
+
+test("a run of the fleet outlives the workers that it asks in: each is killed, somebody answers, and another goes on", async () => {
+  const worker = (name: string) => new Child("crash/fleet-asker.ts", [database.url, name]);
+  const hf = await openHoldfast({ database: database.url });
+  try {
+    const run = await hf.start(
+      hf.agent("payer", () => {
+        throw new Error("no worker runs here");
+      }),
+      undefined,
+    );
+    /** The one open question, once the run is parked for it. */
+    const question = async (waitingOn: string) => {
+      await expect
+        .poll(async () => (await hf.runs.get(run.id)).waitingOn, { timeout: 20_000 })
+        .toBe(waitingOn);
+      const [{ id } = { id: "" }, ...more] = await hf.questions.list({ runId: run.id });
+      expect(more).toEqual([]);
+      return id;
+    };
+
+    const first = worker("first");
+    const input = await question("input");
+    await first.kill();
+    // Nobody is there that could work on it, and nobody has to be.
+    await hf.questions.answer(input, { value: 400, by: "ana" });
+    expect(await run.status()).toBe("queued");
+
+    const second = worker("second");
+    const approval = await question("approval");
+    await second.kill();
+    expect([...first.lines, ...second.lines].map(({ at }) => at)).not.toContain("paid");
+    await hf.questions.answer(approval, { approve: true, by: "ben" });
+
+    const third = worker("third");
+    expect(await run.result()).toEqual({ paid: 400, by: "third" });
+    await third.kill();
+    const kinds = (await run.entries()).map(({ kind }) => kind);
+    expect(kinds.filter((kind) => kind === "question")).toHaveLength(2);
+    expect(kinds.filter((kind) => kind === "intent")).toHaveLength(1);
+  } finally {
+    await hf.close();
+  }
+});
