@@ -211,7 +211,10 @@ function commandLine(): string {
       [
         ["`DATABASE_URL`", "where the ledger is, unless `--database` says"],
         ["`HOLDFAST_KEY`", "of `serve`: a key with every scope, at least 32 random characters"],
-        ["`HOLDFAST_LOG`", "of `serve`: the level of the log, by default `info`; `silent` for none"],
+        [
+          "`HOLDFAST_LOG`",
+          "of `serve` and `worker`: the level of the log, by default `info`; `silent` for none",
+        ],
         [
           "`HOLDFAST_WEBHOOK_SECRET`",
           "of `serve --webhook`: what requests are signed with, at least 24 characters",

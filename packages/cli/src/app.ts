@@ -17,10 +17,14 @@ interface App {
 }
 
 /**
- * Loads the user's module, and gives back the Holdfast its agents are registered on. One that is opened here checks its
- * schema only, where `migrate` is false. Throws INVALID_ARGUMENT.
+ * Loads the user's module, and gives back the Holdfast its agents are registered on. `more` is for one that is opened here,
+ * as far as the module's `options` do not say otherwise. Throws INVALID_ARGUMENT.
  */
-export async function loadApp(path: string, database: string | undefined, migrate = true): Promise<Holdfast> {
+export async function loadApp(
+  path: string,
+  database: string | undefined,
+  more: Pick<HoldfastOptions, "migrate" | "log"> = {},
+): Promise<Holdfast> {
   const app = (await import(pathToFileURL(resolve(path)).href)) as App;
   const refuse = (why: string) => new HoldfastError("INVALID_ARGUMENT", { argument: `--app ${path}`, why });
   if (app.hf !== undefined) {
@@ -30,9 +34,9 @@ export async function loadApp(path: string, database: string | undefined, migrat
   if (typeof app.default !== "function")
     throw refuse("exports neither a Holdfast as hf, nor a function by default that registers agents on one");
   const hf = await openHoldfast({
+    ...more,
     ...app.options,
     ...(database === undefined ? {} : { database }),
-    ...(migrate ? {} : { migrate }),
   });
   try {
     await app.default(hf);

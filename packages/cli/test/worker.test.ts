@@ -38,6 +38,27 @@ test("a worker works on what is started by name, until it is told to stop", asyn
   expect((await line.holdfast("start", "nobody")).exit).toBe(2);
 });
 
+test("a worker logs what becomes of its runs and their steps, from the level that is asked for", async () => {
+  const stop = new AbortController();
+  const stepping = fileURLToPath(new URL("./stepping-app.ts", import.meta.url));
+  const ready = Promise.withResolvers<void>();
+  const working = holdfast(["-d", line.url, "worker", "--app", stepping], {
+    stop: stop.signal,
+    env: { HOLDFAST_LOG: "debug" },
+    onOut: () => ready.resolve(),
+  });
+  await Promise.race([ready.promise, working]);
+  const { id } = await line.json("start", "stepper");
+  await line.holdfast("tail", id);
+  stop.abort();
+  const logged = (await working).out.split("\n").filter((text) => text.startsWith("{"));
+  expect(logged.map((text) => JSON.parse(text))).toMatchObject([
+    { msg: "run begins", run: id, agent: "stepper", epoch: 1 },
+    { msg: "step made", run: id, step: "look#0", epoch: 1, ok: true },
+    { msg: "run ends", run: id, epoch: 1, status: "succeeded" },
+  ]);
+});
+
 test("an app that registers nothing is refused, and so is a file that is none", async () => {
   const folder = await mkdtemp(join(tmpdir(), "holdfast-app-"));
   onTestFinished(() => rm(folder, { recursive: true }));

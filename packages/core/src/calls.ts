@@ -7,7 +7,7 @@ import { type Caller, type Found, GoingOut } from "./going-out.ts";
 import type { Lane } from "./lane.ts";
 import type { Drift, Resolution } from "./ledger/entry.ts";
 import { downstreamOf, endOf } from "./ledger/fork.ts";
-import { lostAt } from "./ledger/replay.ts";
+import { lostAt, type Step } from "./ledger/replay.ts";
 import { must } from "./must.ts";
 import type { Owner } from "./owner.ts";
 import { never, type Wait } from "./parking.ts";
@@ -122,15 +122,18 @@ export class Calls {
         await this.#of.open.get(key);
         continue;
       }
-      const planned = plan(this.#of.run.steps.get(key), digest, terms.effect);
+      const step = this.#of.run.steps.get(key);
+      const planned = plan(step, digest, terms.effect);
       switch (planned.do) {
         case "return": {
+          this.#tellReplayed(step);
           const value = (planned.output === undefined ? undefined : decode(planned.output)) as T;
           course.consume(lane, key, call.emits?.(value));
           if (!located.drift) located.asked?.kept(); // with the entry that names its parts
           return { at: "recorded", value };
         }
         case "throw":
+          this.#tellReplayed(step);
           course.consume(lane, key);
           return { at: "threw", error: planned.error === undefined ? undefined : decode(planned.error) };
         case "refuse": {
@@ -163,6 +166,11 @@ export class Calls {
           unreachable(planned);
       }
     }
+  }
+
+  #tellReplayed(step: Step | undefined): void {
+    const { run, owner, settings } = this.#of;
+    if (step) settings.telling?.replayed(run, step, owner?.lease.epoch);
   }
 
   /** In a replay something answers instead of the world, and what it says is on record. False: the call goes out. */

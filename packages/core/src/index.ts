@@ -31,6 +31,9 @@ export type { Difference } from "./diff/difference.ts";
 export type { ErrorClass, Retry } from "./retry.ts";
 export type { PolicyOptions, Reconciled, ToolSettings } from "./settings.ts";
 
+// What is told in the process
+export type { Hooks, Log, QuestionTold, RunTold, StepTold } from "./telling.ts";
+
 // Budgets
 export type { Limits } from "./budget/amount.ts";
 export type { Cap, OnLow } from "./budget/cap.ts";

@@ -12,6 +12,7 @@ import {
   type RunSettings,
   type ToolSettings,
 } from "./settings.ts";
+import { type Hooks, type Log, Telling } from "./telling.ts";
 
 export interface HoldfastOptions extends PolicyOptions {
   /**
@@ -46,6 +47,10 @@ export interface HoldfastOptions extends PolicyOptions {
   readonly prices?: Prices;
   /** Calls of held tools and models outside any run: default `pass`, with one warning; `refuse` throws UNHELD_CALL. */
   readonly outsideRun?: OutsideRun;
+  /** What is told, in this process, of the runs that it works on. A hook that throws harms no run. */
+  readonly hooks?: Hooks;
+  /** Where the same is told: a pino logger. Runs and questions as info, steps as debug. Default: nowhere. */
+  readonly log?: Log;
 }
 
 const OPTIONS = new Set<string>([
@@ -67,7 +72,12 @@ const OPTIONS = new Set<string>([
   "budget",
   "budgets",
   "prices",
+  "hooks",
+  "log",
 ] satisfies (keyof HoldfastOptions)[]);
+
+const HOOKS = new Set<string>(["onRun", "onStep", "onQuestion"] satisfies (keyof Hooks)[]);
+const isHook = (told: unknown) => told === undefined || typeof told === "function";
 
 /** Options that were checked, with the defaults of those that a Holdfast itself goes by. */
 export interface CheckedOptions extends HoldfastOptions {
@@ -99,11 +109,19 @@ export function checkOptions(options: HoldfastOptions): { options: CheckedOption
   const { redact = [], maxOutputBytes = 16 * 2 ** 20 } = options;
   check("maxOutputBytes", maxOutputBytes >= 1024, "must be 1024 or more");
   const redactor = new Redactor(redact, { secrets: secretsIn(process.env) });
+  const { hooks, log } = options;
+  for (const [hook, told] of Object.entries(hooks ?? {}))
+    check(
+      `hooks.${hook}`,
+      HOOKS.has(hook) && isHook(told),
+      "must be a function, of onRun, onStep and onQuestion",
+    );
+  const telling = hooks || log ? new Telling(hooks, log) : undefined;
   const policy = policySettings(options);
   const budget = budgetSettings(options);
   return {
     options: { ...options, leaseSeconds, graceSeconds, outsideRun },
-    settings: { tools, drift, leaseSeconds, redactor, maxOutputBytes, policy, budget },
+    settings: { tools, drift, leaseSeconds, redactor, maxOutputBytes, policy, budget, telling },
   };
 }
 

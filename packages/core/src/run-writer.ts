@@ -34,6 +34,7 @@ export class RunWriter {
   readonly #appender: Appender;
   readonly #run: Run;
   readonly #onOutside: (entries: readonly Entry[]) => void;
+  readonly #onLanded: ((entry: Entry) => void) | undefined;
   readonly #onError: (error: unknown) => void;
   #said: Fact[] = [];
   #blobs: Blob[] = [];
@@ -49,7 +50,12 @@ export class RunWriter {
     { db, appender }: { db: Database; appender: Appender },
     lease: Lease,
     run: Run,
-    on: { outside: (entries: readonly Entry[]) => void; error: (error: unknown) => void },
+    on: {
+      outside: (entries: readonly Entry[]) => void;
+      error: (error: unknown) => void;
+      /** Something that was said is durable. */
+      landed?: ((entry: Entry) => void) | undefined;
+    },
   ) {
     this.lease = lease;
     this.#db = db;
@@ -57,6 +63,7 @@ export class RunWriter {
     this.#run = run;
     this.#onOutside = on.outside;
     this.#onError = on.error;
+    this.#onLanded = on.landed;
   }
 
   say(...facts: readonly Fact[]): void {
@@ -297,7 +304,11 @@ export class RunWriter {
   }
 
   #landed(facts: readonly Fact[], { after, at }: Appended): void {
-    for (const [i, fact] of facts.entries()) advance(this.#run, this.#stamp(fact, after + 1 + i, at));
+    for (const [i, fact] of facts.entries()) {
+      const entry = this.#stamp(fact, after + 1 + i, at);
+      advance(this.#run, entry);
+      this.#onLanded?.(entry);
+    }
   }
 
   /** Folds what others wrote up to entry `to`: an append that lands further on shows that they did. */

@@ -26,6 +26,7 @@ import { type Spending, spendingOf } from "./spending.ts";
 import type { Begun, Call } from "./step/call.ts";
 import { type Leaving, whyNotOwned } from "./store/lease.ts";
 import type { Append } from "./store/ledger.ts";
+import type { RunTold } from "./telling.ts";
 
 /** A wait that is no longer does not park its run. */
 const SHORT_MS = 1_000;
@@ -132,6 +133,8 @@ export class Session implements Execution {
   stop(error: unknown): void {
     if (this.#stopError) return;
     this.#stopError = { error };
+    const isLost = HoldfastError.is(error, "FENCED") || (this.#owner !== undefined && isLapsed(this.#owner));
+    if (isLost && !this.#ended) this.#tell({ at: "lost", error });
     clearTimeout(this.#overtime);
     this.#unlisten();
     this.#rejectStopped(error);
@@ -413,22 +416,37 @@ export class Session implements Execution {
     clearTimeout(this.#overtime);
     this.#unlisten();
     for (let tries = 0; this.#writer && tries < TRIES; tries++) {
-      if (await this.#writer.park(leaving)) return true;
+      if (!(await this.#writer.park(leaving))) continue;
+      const why = "failing" in leaving ? { error: leaving.failing.error } : { waitingOn: leaving.waitingOn };
+      this.#tell({ at: "leaves", ...why });
+      return true;
     }
     return false;
+  }
+
+  /** Tells hooks and the log what has become of the run here. */
+  #tell(told: Pick<RunTold, "at" | "after" | "waitingOn" | "error">): void {
+    const epoch = this.#owner?.lease.epoch;
+    if (epoch === undefined) return;
+    this.#settings.telling?.run({ runId: this.runId, agent: this.#run.start?.agent, epoch, ...told });
   }
 
   #own(owner: Owner): void {
     const { means, lease } = owner;
     this.#owner = owner;
+    this.#tell({ at: "begins", after: this.#run.takeover?.after });
+    const { telling } = this.#settings;
     const taken = this.#run.takeover?.at.getTime();
     if (taken !== undefined) this.#aheadMs = taken - Date.now();
     this.#writer = new RunWriter(means, lease, this.#run, {
-      outside: () => {
+      outside: (entries) => {
+        // Of what comes that way, the owner has only said its doubts.
+        for (const entry of entries) if (entry.kind === "doubt") telling?.entry(this.#run, entry);
         this.#parking.recheck();
         this.#heed();
       },
       error: (error) => this.stop(error),
+      landed: telling && ((entry) => telling.entry(this.#run, entry)),
     });
     const writer = this.#writer;
     this.#spending = spendingOf({
@@ -529,6 +547,7 @@ export class Session implements Execution {
     if (this.#stopError) return true;
     const writer = must(this.#writer, "the writer of a run that parks");
     if (!(await writer.park({ waitingOn, wakeInMs }, holds))) return false;
+    this.#tell({ at: "parks", waitingOn });
     const doubts = doubtsOf(this.#run, false).map((step) => step.key);
     const paused = this.#run.command?.command === "pause";
     const questions = openQuestions(this.#run.questions);

@@ -8,6 +8,7 @@ import type { Substitution } from "./port.ts";
 import type { Redactor } from "./redact.ts";
 import { type Retry, whyNoRetry } from "./retry.ts";
 import type { StandIn } from "./stand-in.ts";
+import type { Telling } from "./telling.ts";
 
 /** What a tool says of a call that went out and was not heard of again. */
 export type Reconciled = { readonly done: unknown } | "notDone" | "unknown";
@@ -45,6 +46,8 @@ export interface RunSettings {
   /** The largest output of one call, in bytes as it is recorded. */
   readonly maxOutputBytes: number;
   readonly budget: BudgetSettings;
+  /** Who is told what becomes of runs; undefined: nobody. */
+  readonly telling?: Telling | undefined;
   /** Of a replay: what answers instead of the world, and what runs that are begun inside it come to. */
   readonly standIn?: {
     readonly standIn: StandIn;

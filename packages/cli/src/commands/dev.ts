@@ -82,7 +82,8 @@ class RestartedWorker {
   }
 
   #start(): ChildProcess {
-    const child = spawn(process.execPath, this.#args, { stdio: ["ignore", "pipe", "pipe"] });
+    const env = { HOLDFAST_LOG: "warn", ...process.env };
+    const child = spawn(process.execPath, this.#args, { env, stdio: ["ignore", "pipe", "pipe"] });
     child.stdout?.on("data", (text: Buffer) => this.#terminal.out(text.toString()));
     child.stderr?.on("data", (text: Buffer) => this.#terminal.err(text.toString()));
     this.#exited = new Promise((resolve) => {

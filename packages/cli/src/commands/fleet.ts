@@ -2,6 +2,7 @@ import { listAgents, startByName } from "@holdfast/server";
 import { type Command, Option } from "commander";
 import { loadApp } from "../app.ts";
 import { byOption, type Common, connected, parsed, wholeNumber } from "../connected.ts";
+import { logOn } from "../log.ts";
 import { clean } from "../show/clean.ts";
 import { table } from "../show/table.ts";
 import { stopped } from "../stopped.ts";
@@ -83,7 +84,7 @@ export function addFleet(holdfast: Command, terminal: Terminal): void {
     )
     .action(async (_: unknown, command: Command) => {
       const { app, database, concurrency, agents, grace, json } = command.optsWithGlobals<WorkerOptions>();
-      const hf = await loadApp(app, database);
+      const hf = await loadApp(app, database, { log: logOn(terminal) });
       try {
         const worker = hf.worker({ concurrency, ...(agents ? { agents } : {}) });
         await worker.start();

@@ -9,9 +9,9 @@ import {
   startWebhook,
 } from "@holdfast/server";
 import type { Command } from "commander";
-import { pino } from "pino";
 import { loadApp } from "../app.ts";
 import { type Common, wholeNumber } from "../connected.ts";
+import { logOn } from "../log.ts";
 import { stopped } from "../stopped.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -52,9 +52,9 @@ export function addServe(holdfast: Command, terminal: Terminal): void {
       const hf =
         app === undefined
           ? await openHoldfast({ ...(database === undefined ? {} : { database }), migrate: dev })
-          : await loadApp(app, database, dev);
+          : await loadApp(app, database, { migrate: dev });
       try {
-        const log = pino({ level: terminal.env.HOLDFAST_LOG ?? "info" });
+        const log = logOn(terminal);
         const server = await serve(hf, { keys: keysIn(terminal), port, hostname: host, dev, redact, log });
         const following: Following[] = [];
         if (otlp !== undefined) following.push(await startTraces(hf, { url: otlp }));
