@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import canonicalize from "canonicalize";
 import { HoldfastError } from "./errors.ts";
 
@@ -10,9 +10,7 @@ import { HoldfastError } from "./errors.ts";
 export const digestOf = (value: unknown): string => hashOf(canonicalOf(toPlain(value)));
 
 /** SHA-256, base64url: 43 characters. */
-export const hashOf = (data: string | Uint8Array): string => sha256(data).toString("base64url");
-
-export const sha256 = (data: string | Uint8Array): Buffer => createHash("sha256").update(data).digest();
+export const hashOf = (data: string | Uint8Array): string => hash("sha256", data, "base64url");
 
 /** Canonical JSON of what toPlain made: RFC 8785. */
 export function canonicalOf(plain: unknown): string {

@@ -1,4 +1,4 @@
-import { canonicalOf, hashOf, sha256, toPlain, toPlainKey } from "./json.ts";
+import { canonicalOf, hashOf, toPlain, toPlainKey } from "./json.ts";
 import type { Blob, KeptField, KeptRequest } from "./ledger/entry.ts";
 
 /*
@@ -26,10 +26,10 @@ export interface Asked {
 
 /** Something of a request that was hashed before, with a copy to know it again by. */
 interface Part {
-  readonly copy: unknown;
+  readonly copy: Copy;
   readonly digest: string;
-  /** It stands in the entry itself, where it is a field of its own. */
-  readonly isShort: boolean;
+  /** How an entry says it, where it is a field of its own; undefined where it says nothing. */
+  readonly field: KeptField | undefined;
   /** What is to be kept under its digest, until it is. */
   blobs: Blob[];
 }
@@ -38,6 +38,8 @@ interface List {
   readonly parts: Part[];
   /** The hash of the list up to each item. */
   readonly chain: string[];
+  /** So many of its first parts are kept. */
+  kept: number;
 }
 
 /**
@@ -60,15 +62,15 @@ export class RequestMemo {
       if (Array.isArray(value) && value.length > 0) {
         const list = this.#list(name, value);
         const hash = list.chain.at(-1) ?? "";
-        for (const part of list.parts) if (part.blobs.length > 0) parts.push(part);
+        for (const part of unkeptOf(list)) if (part.blobs.length > 0) parts.push(part);
         if (!this.#nodes.has(hash)) nodes.push({ hash, blob: this.#node(hash, list) });
         fields.push([name, { list: hash }]);
         digests.push([name, hash]);
       } else {
         const part = this.#part(name, value);
-        if (part.copy === undefined) continue; // it says nothing: a symbol, or what says so as JSON
-        if (!part.isShort && part.blobs.length > 0) parts.push(part);
-        fields.push([name, part.isShort ? { is: part.copy } : { blob: part.digest }]);
+        if (part.field === undefined) continue;
+        if ("blob" in part.field && part.blobs.length > 0) parts.push(part);
+        fields.push([name, part.field]);
         digests.push([name, part.digest]);
       }
     }
@@ -100,14 +102,15 @@ export class RequestMemo {
     }
     // The same message at another place (a window that slides) is known already.
     const known = new Map(before?.parts.slice(same).map((part) => [part.digest, part]));
-    const list = before ?? { parts: [], chain: [] };
+    const list = before ?? { parts: [], chain: [], kept: 0 };
     this.#lists.set(name, list);
     list.parts.length = same;
     list.chain.length = same;
+    list.kept = Math.min(list.kept, same);
     for (let i = same; i < values.length; i++) {
       const part = partOf(values[i], null);
       list.parts.push(known.get(part.digest) ?? part);
-      list.chain.push(sha256((list.chain.at(-1) ?? "") + part.digest).toString("base64url"));
+      list.chain.push(hashOf((list.chain.at(-1) ?? "") + part.digest));
     }
     return list;
   }
@@ -131,38 +134,73 @@ function fieldsIn(request: unknown): [string, unknown][] {
     .map(([name, value]) => [toPlainKey(name), value]);
 }
 
+/** Those behind the ones that are known to be kept: mostly what is new. */
+function unkeptOf(list: List): Part[] {
+  while (list.parts[list.kept]?.blobs.length === 0) list.kept++;
+  return list.parts.slice(list.kept);
+}
+
 /** `instead` stands for what says nothing: an item of a list is null then, as in JSON. */
 function partOf(value: unknown, instead?: null): Part {
   const blobs: Blob[] = [];
-  const plain = toPlain(value, (hash, bytes) => {
+  const said = toPlain(value, (hash, bytes) => {
     blobs.push({ hash, value: Buffer.from(bytes).toString("base64") });
   });
-  const copy = plain === undefined ? instead : plain;
-  const text = canonicalOf(copy);
+  const plain = said === undefined ? instead : said;
+  const text = canonicalOf(plain);
   const digest = hashOf(text);
   const isShort = text.length <= SHORT && blobs.length === 0;
-  return { copy, digest, isShort, blobs: [{ hash: digest, value: text }, ...blobs] };
+  const field = isShort ? { is: plain } : { blob: digest };
+  return {
+    copy: copyOf(plain),
+    digest,
+    field: plain === undefined ? undefined : field,
+    blobs: [{ hash: digest, value: text }, ...blobs],
+  };
 }
 
-/** Is `value` what `copy` was made of? Only for what has a JSON form; anything else is looked at anew. */
-function saysTheSame(copy: unknown, value: unknown): boolean {
+/** A copy of what toPlain made. The whole conversation is compared with its copy at every call: it is made for that. */
+type Copy = string | number | boolean | null | undefined | readonly Copy[] | Fields | typeof OTHER;
+
+/** A record: its keys in their order, and what each holds. */
+class Fields {
+  readonly keys: readonly string[];
+  readonly values: readonly Copy[];
+
+  constructor(plain: object) {
+    this.keys = Object.keys(plain);
+    this.values = Object.values(plain).map(copyOf);
+  }
+}
+
+/** What has no JSON form, and a record that looks like it: nothing says the same, and it is hashed anew. */
+const OTHER = Symbol("other");
+
+function copyOf(plain: unknown): Copy {
+  if (typeof plain !== "object" || plain === null) return plain as Copy;
+  if (Array.isArray(plain)) return plain.map(copyOf);
+  const fields = new Fields(plain);
+  return fields.keys.some((key) => key.startsWith("$")) ? OTHER : fields;
+}
+
+/** Is `value` what `copy` was made of, its keys in the same order? */
+function saysTheSame(copy: Copy, value: unknown): boolean {
   if (typeof value !== "object" || value === null) return copy === value;
-  if (typeof copy !== "object" || copy === null) return false;
   if (Array.isArray(value)) {
     if (!Array.isArray(copy) || copy.length !== value.length) return false;
     for (let i = 0; i < value.length; i++) if (!saysTheSame(copy[i], value[i])) return false; // `every` skips holes
     return true;
   }
+  if (!(copy instanceof Fields)) return false;
   const prototype = Object.getPrototypeOf(value);
-  if (Array.isArray(copy) || (prototype !== Object.prototype && prototype !== null)) return false;
-  let fields = 0;
+  if (prototype !== Object.prototype && prototype !== null) return false;
+  const { keys, values } = copy;
+  let i = 0;
   for (const key in value) {
     const field = (value as Record<string, unknown>)[key];
     if (field === undefined || typeof field === "function") continue;
-    if (key.startsWith("$") || !Object.hasOwn(copy, key)) return false;
-    if (!saysTheSame((copy as Record<string, unknown>)[key], field)) return false;
-    fields++;
+    if (key !== keys[i] || !saysTheSame(values[i], field)) return false;
+    i++;
   }
-  for (const _ in copy) fields--;
-  return fields === 0 && typeof (value as { toJSON?: unknown }).toJSON !== "function";
+  return i === keys.length && typeof (value as { toJSON?: unknown }).toJSON !== "function";
 }

@@ -1,6 +1,6 @@
 import type { Encoded } from "../codec.ts";
 import { HoldfastError } from "../errors.ts";
-import { hashOf, sha256 } from "../json.ts";
+import { hashOf } from "../json.ts";
 import type { Entry } from "../ledger/entry.ts";
 import { replay } from "../ledger/replay.ts";
 import { blobsNamedIn } from "../rebuild-request.ts";
@@ -133,7 +133,7 @@ function isNamed(hash: string, text: string): boolean {
   if (hashOf(text) === hash || hashOf(Buffer.from(text, "base64")) === hash) return true;
   try {
     const { after, items } = JSON.parse(text) as { after: string | null; items: string[] };
-    const chain = (before: string, item: string) => sha256(before + item).toString("base64url");
+    const chain = (before: string, item: string) => hashOf(before + item);
     return items.reduce(chain, after ?? "") === hash;
   } catch {
     return false;

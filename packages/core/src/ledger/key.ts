@@ -1,4 +1,4 @@
-import { sha256 } from "../json.ts";
+import { hashOf } from "../json.ts";
 
 /*
  * A step's key is the path of names that leads to it:
@@ -80,7 +80,7 @@ export const laneName = escaped;
  * of payment providers (Stripe takes 255).
  */
 export function idempotencyKeyOf(runId: string, step: string): string {
-  return `hf_${sha256(JSON.stringify([runId, step])).toString("base64url")}`;
+  return `hf_${hashOf(JSON.stringify([runId, step]))}`;
 }
 
 function splitLast(path: string): [string, string] {
