@@ -81,6 +81,7 @@ export class Appender {
       answers = await append(
         this.#db,
         flight.map(({ append }) => append),
+        { wakes: false }, // the few that would wake a run are sent alone
       );
     } catch (error) {
       if (flight.length === 1 || HoldfastError.is(error) || isAway(error)) {

@@ -33,6 +33,8 @@ export interface Host {
   stop(error: unknown): void;
   /** The call was aborted: it may have happened, or not. */
   aborted(error: unknown): void;
+  /** What came of the call is said, and on its way to the ledger. */
+  said(): void;
   /** A model was asked, and has answered, or not. */
   asked(unanswered: Unanswered | undefined): void;
   /** Settles as the promise does, or never where the run has stopped. */
@@ -263,6 +265,7 @@ export class Dispatch<T> implements Live<T> {
     this.#host.writer.keep(asked?.blobs() ?? []);
     const invented = asks.length > 0 ? this.#host.course.inventedIn(this.#located.key) : [];
     this.#host.writer.say(this.#observation(value, ok, asks, usage), ...invented);
+    this.#host.said();
     this.#located.row?.open.delete(this.#mark); // what begins from here on does not run beside it
     // The step stays open until its record is durable: a repeat of the call finds it there. And only then are the parts
     // of its request believed to be kept.

@@ -47,6 +47,8 @@ export interface Caller {
   readonly spending: Spending | undefined;
   /** Calls that are under way, by step: each promise resolves when the step is at rest. */
   readonly open: Map<string, Promise<unknown>>;
+  /** Of these, the steps whose outcome is said and on its way to the ledger. */
+  readonly said: Set<string>;
   /** What calls were aborted with. */
   readonly aborted: Map<string, unknown>;
   /** What models were asked, in order of the last try, and how it failed where it did. */
@@ -87,6 +89,7 @@ export class GoingOut {
     const close = () => {
       row?.open.delete(mark);
       this.#of.open.delete(key);
+      this.#of.said.delete(key);
       done.resolve();
       this.#of.parking.announce();
     };
@@ -183,6 +186,10 @@ export class GoingOut {
       stop: (error) => this.#of.stop(error),
       settings: this.#of.settings,
       aborted: (error) => void this.#of.aborted.set(step, error),
+      said: () => {
+        this.#of.said.add(step);
+        this.#of.parking.announce();
+      },
       asked: (unanswered) => {
         this.#of.unanswered.delete(step); // what was asked last stands last
         this.#of.unanswered.set(step, unanswered);

@@ -11,7 +11,7 @@ import { Lane } from "./lane.ts";
 import { openQuestions } from "./ledger/asked.ts";
 import type { Ended, Entry, Outcome } from "./ledger/entry.ts";
 import { RECEIVE, type Received, received as receivedBy } from "./ledger/received.ts";
-import { doubtsOf, forget, type Run, replay } from "./ledger/replay.ts";
+import { doubtsOf, forget, type Run, replay, type Step } from "./ledger/replay.ts";
 import { resampledSteps } from "./ledger/resample.ts";
 import { must } from "./must.ts";
 import { isLapsed, lapsed, type Owner } from "./owner.ts";
@@ -53,6 +53,8 @@ export class Session implements Execution {
   readonly #controller = new AbortController();
   readonly #opened = Promise.withResolvers<void>();
   readonly #open = new Map<string, Promise<unknown>>();
+  /** Of these, the steps whose outcome is said and on its way to the ledger. */
+  readonly #said = new Set<string>();
   readonly #kept = new Set<PromiseLike<unknown>>();
   /** Calls that are on their way: not yet found on record, decided, or open. */
   #beginning = 0;
@@ -354,11 +356,14 @@ export class Session implements Execution {
     this.stop(error);
   }
 
-  /** Resolves when every call and everything kept has settled. Rejects with what stopped the run. */
+  /**
+   * Resolves when every call and everything kept has settled: what came of them is said, and goes out before the run's end or
+   * with it. Rejects with what stopped the run.
+   */
   async settled(): Promise<void> {
     for (;;) {
       if (this.#stopError) throw this.#stopError.error;
-      const isIdle = this.#open.size === 0 && this.#kept.size === 0 && this.#beginning === 0;
+      const isIdle = this.#open.size === this.#said.size && this.#kept.size === 0 && this.#beginning === 0;
       if (isIdle && this.#parking.isQuiet) return;
       await Promise.race([this.#parking.changed(), this.stopped]);
     }
@@ -366,7 +371,7 @@ export class Session implements Execution {
 
   /** Has nothing of the run been recorded as a step, in this execution or before? */
   get isEmpty(): boolean {
-    return this.#run.steps.size === 0;
+    return this.#run.steps.size === 0 && this.#said.size === 0;
   }
 
   /**
@@ -377,14 +382,12 @@ export class Session implements Execution {
   async finishOpen(): Promise<void> {
     if (this.#keptError) throw this.#keptError.error;
     const writer = must(this.#writer, "the owner's writer");
-    await writer.flush();
-    for (const { key, at } of doubtsOf(this.#run, true)) {
+    for (const { key, at } of this.#unsaid(doubtsOf(this.#run, true))) {
       const why = "the call was aborted, and may have happened";
       if (at === "intended") writer.say({ kind: "doubt", step: key, why });
       await Promise.race([this.#parking.wait(this.root.at, this.#doubt(key)), this.stopped]);
     }
-    const steps = [...this.#run.steps.values()];
-    const open = steps.find((step) => step.at === "intended" && step.intent.effect !== "read");
+    const open = this.#unsaid([...this.#run.steps.values()]).find(isOpen);
     if (open) throw this.#aborted.get(open.key) ?? new Error(`the call ${open.key} has no outcome`);
   }
 
@@ -512,6 +515,7 @@ export class Session implements Execution {
       owner: this.#owner,
       spending: this.#spending,
       open: this.#open,
+      said: this.#said,
       aborted: this.#aborted,
       unanswered: this.#unanswered,
       get stopError() {
@@ -530,6 +534,11 @@ export class Session implements Execution {
 
   #doubt(key: string): Wait {
     return { waitingOn: "doubt", isSettled: () => this.#isSettled(key) };
+  }
+
+  /** Those of which nothing is on its way to the ledger that says what came of them. */
+  #unsaid(steps: readonly Step[]): Step[] {
+    return steps.filter(({ key }) => !this.#said.has(key));
   }
 
   #setAside(steps: readonly string[]): void {
@@ -590,3 +599,5 @@ export class Session implements Execution {
     }
   }
 }
+
+const isOpen = (step: Step): boolean => step.at === "intended" && step.intent.effect !== "read";

@@ -338,6 +338,28 @@ test.each([
   expect(await entriesOf(store, lease)).toHaveLength(2);
 });
 
+test.each([
+  "run_id = ''",
+  "status = 'asleep', leased_by = null",
+  "status = 'waiting', leased_by = null",
+  "status = 'queued'",
+  "waiting_on = 'doubt'",
+  "status = 'waiting', waiting_on = 'rain', leased_by = null",
+  "leased_by = null",
+  "queued_after = 'lunch'",
+  "command = 'stop'",
+  "most_crashes = 0",
+])("the head of a run that is worked on refuses: %s", async (change) => {
+  const { run } = await aRun(store, await aWorker(store));
+  const update = `update holdfast.runs set ${change} where run = $1`;
+  await expect(store.sql(update, [run])).rejects.toMatchObject({ code: "23514" });
+});
+
+test("no run is created with a head that is none", async () => {
+  const insert = "insert into holdfast.runs (run_id, inline, status) values ('none', true, 'running')";
+  await expect(store.sql(insert)).rejects.toMatchObject({ code: "23514" });
+});
+
 test("an entry's number is its run's once only", async () => {
   const lease = await aRun(store, await aWorker(store));
   const twice = `insert into holdfast.entries (run, seq, epoch, at, kind, body)

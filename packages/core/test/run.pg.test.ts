@@ -1,5 +1,16 @@
-import { describe, expect, test } from "vitest";
-import { current, HoldfastError, idempotencyKey, now, once, randomUUID, signal, step } from "../src/index.ts";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { expectSteps } from "../src/empty-run.ts";
+import {
+  current,
+  type Effect,
+  HoldfastError,
+  idempotencyKey,
+  now,
+  once,
+  randomUUID,
+  signal,
+  step,
+} from "../src/index.ts";
 import { idempotencyKeyOf } from "../src/ledger/key.ts";
 import { counter, forever, useHoldfast } from "./opened.ts";
 import { eventually, newId } from "./store.ts";
@@ -190,6 +201,60 @@ class Answer {
     this.text = text;
   }
 }
+
+describe("the end of a run", () => {
+  const appendsOf = async (id: string) => {
+    const [head] = await sql<{ appends: number }>("select appends from holdfast.runs where run_id = $1", [
+      id,
+    ]);
+    return head?.appends;
+  };
+
+  test.each<[Effect, number]>([
+    ["read", 2],
+    ["idempotent", 2],
+    ["once", 3],
+  ])(
+    "travels with what came of its last call, unless that may not be repeated: %s",
+    async (effect, appends) => {
+      const [id, holdfast] = [newId(), await open()];
+      await holdfast.run(id, () => step("look", () => 1, { effect }));
+      const kinds = (await holdfast.entries(id)).map(({ kind }) => kind);
+      expect(kinds.slice(2)).toEqual(["intent", "observation", "outcome"]);
+      expect(await appendsOf(id)).toBe(appends);
+    },
+  );
+
+  test("is not written while a call is under way that nobody waits for", async () => {
+    const [id, holdfast] = [newId(), await open()];
+    const [answer, returns] = [Promise.withResolvers<number>(), Promise.withResolvers<void>()];
+    const run = holdfast.run(id, async () => {
+      void step("slow", () => answer.promise, { effect: "idempotent" });
+      await step("quick", () => 1, { effect: "idempotent" });
+      returns.resolve();
+    });
+    await returns.promise;
+    await eventually(async () => (await holdfast.entries(id)).some(({ kind }) => kind === "observation"));
+    expect((await holdfast.runs.get(id)).status).toBe("running");
+    answer.resolve(2);
+    await run;
+    const observed = (await holdfast.entries(id)).filter(({ kind }) => kind === "observation");
+    expect(observed).toHaveLength(2);
+  });
+
+  test("says of no run that nothing was recorded of it whose one call is on its way to the ledger", async () => {
+    expectSteps("withDurability(Framework)");
+    const warnings: Error[] = [];
+    const listen = (warning: Error) => void warnings.push(warning);
+    process.on("warning", listen);
+    onTestFinished(() => void process.off("warning", listen));
+    await (await open()).run(newId(), async () => {
+      await current()?.step({ kind: "model", name: "m", input: 1 }, () => 1);
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(warnings).toEqual([]);
+  });
+});
 
 describe("a value that is no data", () => {
   const work = (calls: string[]) => async () => {

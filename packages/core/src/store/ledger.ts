@@ -72,12 +72,24 @@ const HEAD = /* sql */ `
      and r.appends = want.number - 1
      and (r.status = 'running' or want.ends is null and r.status in ('waiting', 'queued'))`;
 
+// The same of runs that are worked on, and go on: mostly. What it does not set no index, trigger or check has to be asked about.
+const HEAD_AT_WORK = /* sql */ `
+  update holdfast.runs r
+     set seq         = r.seq + want.n,
+         appends     = want.number,
+         append_seq  = r.seq + want.n
+    from want
+   where r.run     = want.run
+     and r.epoch   = want.epoch
+     and r.appends = want.number - 1
+     and r.status  = 'running'`;
+
 const HOLDS = /* sql */ `holds       = r.holds + coalesce((select sum(opened) from change where change.run = r.run), 0)::int,`;
 
 /** One statement a size. Several heads are locked first, passing over those that somebody holds: they are sent alone, and wait. */
 const statements = new Map<string, string>();
-function appendSql(heads: number, facts: number, blobs: number, counted: boolean): string {
-  const size = `${heads}/${facts}/${blobs}/${counted}`;
+function appendSql(heads: number, facts: number, blobs: number, counted: boolean, atWork: boolean): string {
+  const size = `${heads}/${facts}/${blobs}/${counted}/${atWork}`;
   const made = statements.get(size);
   if (made) return made;
 
@@ -108,7 +120,8 @@ function appendSql(heads: number, facts: number, blobs: number, counted: boolean
   const isFree = "\n     and r.run in (select run from free)";
   const fits = `${isFree}\n     and r.run not in (select run from short)\n     and (select count(*) from locked) >= 0`;
   const wants = rows(heads, ["bigint", "int", "int", "int", "text"]);
-  const head = counted ? HEAD.replace("append_seq ", `${HOLDS}\n         append_seq `) : HEAD;
+  const moves = atWork ? HEAD_AT_WORK : HEAD;
+  const head = counted ? moves.replace("append_seq ", `${HOLDS}\n         append_seq `) : moves;
   const said = rows(facts, ["bigint", "int", "text", "text", "text", "text"]);
   const keeps = blobs > 0 ? kept() : "";
   const shorts = counted ? short() : "";
@@ -135,16 +148,23 @@ select run, after, now() as at${counted ? ", null as short" : ""}
  * Appends what several runs have to say, each run's facts together or not at all, in one statement. The answer has an
  * element for each append: where it landed, or nothing where the head did not let it in; `whyRefused` tells why; or which
  * shared budget has too little left for it, which of several may be because of the others. A head
- * that somebody else holds is waited for only by an append of its run alone.
+ * that somebody else holds is waited for only by an append of its run alone. A run that has parked is woken; where
+ * `wakes` is false its head lets nothing in.
  */
-export async function append(db: Queryable, appends: readonly Uncounted[]): Promise<(Appended | undefined)[]>;
+export async function append(
+  db: Queryable,
+  appends: readonly Uncounted[],
+  options?: { readonly wakes: boolean },
+): Promise<(Appended | undefined)[]>;
 export async function append(
   db: Queryable,
   appends: readonly Append[],
+  options?: { readonly wakes: boolean },
 ): Promise<(Appended | Short | undefined)[]>;
 export async function append(
   db: Queryable,
   appends: readonly Append[],
+  { wakes }: { readonly wakes: boolean } = { wakes: true },
 ): Promise<(Appended | Short | undefined)[]> {
   const facts = appends.reduce((sum, { facts }) => sum + facts.length, 0);
   const heads = powerOfTwo(appends.length);
@@ -175,7 +195,7 @@ export async function append(
   if (counted) values.push(...changeColumns(changes));
 
   const { rows } = await db.query<{ run: string; after: number; at: Date; short?: string | null }>(
-    appendSql(heads, size, sizeOfBlobs, counted),
+    appendSql(heads, size, sizeOfBlobs, counted, !wakes && appends.every(({ ends }) => ends === undefined)),
     values,
   );
   const landed = new Map(rows.map(({ run, after, at, short }) => [run, short ? { short } : { after, at }]));
