@@ -127,6 +127,9 @@ test("of two takeovers in a row the last one holds: both owners before it are fe
   }
   const [first, second, third] = begun;
   const { hf } = owners[2] as { hf: Holdfast };
+  const isOnRecord = (step: string) => (entry: { readonly step?: string; readonly kind: string }) =>
+    entry.kind === "observation" && entry.step === step;
+  await eventually(async () => (await hf.entries(runId)).some(isOnRecord("look third#0")));
   const before = await hf.entries(runId);
   for (const zombie of [second, first]) {
     zombie?.goOn();

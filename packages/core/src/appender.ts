@@ -1,4 +1,5 @@
 import { HoldfastError } from "./errors.ts";
+import { Flights } from "./flights.ts";
 import type { Database } from "./store/database.ts";
 import {
   type Append,
@@ -12,26 +13,20 @@ import {
 } from "./store/ledger.ts";
 import { isAway } from "./store/pg.ts";
 
-/** After so long a flight is late, and the next one goes without waiting for it. The pool bounds how many there are. */
-const LATE_MS = 20;
-
 interface Waiting {
   readonly append: Append;
   readonly landed: (appended: Appended | Short) => void;
   readonly refused: (error: unknown) => void;
 }
 
-/**
- * Group commit: what all runs of this process have to append goes out in one statement at a time, as long as it is
- * answered in time; what is asked meanwhile travels with the next one. A run has at most one append under way (see run-writer.ts).
- */
+/** Appends what all runs of this process have to say. A run has at most one append under way (see run-writer.ts). */
 export class Appender {
   readonly #db: Database;
-  #waiting: Waiting[] = [];
-  #flying = false;
+  readonly #flights: Flights<Waiting>;
 
   constructor(db: Database) {
     this.#db = db;
+    this.#flights = new Flights((flight) => this.#send(flight), seats);
   }
 
   /**
@@ -41,38 +36,7 @@ export class Appender {
   append(append: Uncounted): Promise<Appended>;
   append(append: Append): Promise<Appended | Short>;
   append(append: Append): Promise<Appended | Short> {
-    return new Promise((landed, refused) => {
-      this.#waiting.push({ append, landed, refused });
-      if (!this.#flying) void this.#fly();
-    });
-  }
-
-  async #fly(): Promise<void> {
-    this.#flying = true;
-    // A flight that is late (somebody holds the head of its one run) must not keep the others on the ground.
-    let late = false;
-    const clear = () => {
-      late = true;
-      this.#flying = false;
-      if (this.#waiting.length > 0) void this.#fly();
-    };
-    while (this.#waiting.length > 0 && !late) {
-      const timer = setTimeout(clear, LATE_MS);
-      await this.#send(this.#take());
-      clearTimeout(timer);
-    }
-    if (!late) this.#flying = false;
-  }
-
-  #take(): Waiting[] {
-    let facts = 0;
-    let n = 0;
-    for (const { append } of this.#waiting) {
-      facts += append.facts.length + (append.blobs?.length ?? 0) + (append.changes?.length ?? 0);
-      if (n > 0 && (n === MOST_RUNS || facts > MOST_FACTS)) break;
-      n++;
-    }
-    return this.#waiting.splice(0, n);
+    return new Promise((landed, refused) => this.#flights.board({ append, landed, refused }));
   }
 
   async #send(flight: Waiting[]): Promise<void> {
@@ -121,4 +85,16 @@ export class Appender {
       waiting.refused(error);
     }
   }
+}
+
+/** So many of the appends that wait are no more runs and facts than one statement takes. */
+function seats(waiting: readonly Waiting[]): number {
+  let facts = 0;
+  let n = 0;
+  for (const { append } of waiting) {
+    facts += append.facts.length + (append.blobs?.length ?? 0) + (append.changes?.length ?? 0);
+    if (n > 0 && (n === MOST_RUNS || facts > MOST_FACTS)) break;
+    n++;
+  }
+  return n;
 }

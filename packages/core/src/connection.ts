@@ -1,4 +1,5 @@
 import { Appender } from "./appender.ts";
+import { Creator } from "./creator.ts";
 import { HoldfastError } from "./errors.ts";
 import { openDatabase } from "./open-database.ts";
 import type { HoldfastOptions } from "./options.ts";
@@ -9,11 +10,18 @@ import { checkSchema, type Migration, migrate, type PackageMigrations } from "./
 /** What a package with tables of its own is given of the database. */
 export type TablesDatabase = Pick<Database, "query" | "transaction">;
 
+/** The database, and who writes to it for all runs of the process. */
+export interface Connected {
+  readonly db: Database;
+  readonly appender: Appender;
+  readonly creator: Creator;
+}
+
 /** The database of one Holdfast, from when it is first used, with its schema and the tables of packages. */
 export class Connection {
   readonly #options: Pick<HoldfastOptions, "database" | "migrate">;
   readonly #isClosed: () => boolean;
-  #means: Promise<{ db: Database; appender: Appender }> | undefined;
+  #means: Promise<Connected> | undefined;
   /** Tables of packages that are there, by their migrations. */
   readonly #tables = new Map<readonly Migration[], Promise<void>>();
   #db: Database | undefined;
@@ -29,7 +37,7 @@ export class Connection {
   }
 
   /** Connects if that has not been done. Whoever calls it first starts it for all. */
-  async opened(): Promise<{ db: Database; appender: Appender }> {
+  async opened(): Promise<Connected> {
     currentScope()?.session.trace?.refuse("the agent asks the database for something");
     if (this.#isClosed())
       throw new HoldfastError("DATABASE_UNAVAILABLE", { why: "this Holdfast was closed" });
@@ -59,11 +67,11 @@ export class Connection {
     await this.#db?.close();
   }
 
-  async #open(): Promise<{ db: Database; appender: Appender }> {
+  async #open(): Promise<Connected> {
     const { database, migrate: mayMigrate = true } = this.#options;
     const db = await openDatabase(database);
     this.#db = db;
     await (mayMigrate ? migrate(db) : checkSchema(db));
-    return { db, appender: new Appender(db) };
+    return { db, appender: new Appender(db), creator: new Creator(db) };
   }
 }

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
+import type { Creator } from "./creator.ts";
 import { HoldfastError } from "./errors.ts";
 import type { Heart, Standing } from "./heart.ts";
 import { openQuestions } from "./ledger/asked.ts";
@@ -8,13 +9,14 @@ import type { Database } from "./store/database.ts";
 import { takeLease } from "./store/lease.ts";
 import { type Lease, readEntries } from "./store/ledger.ts";
 import { expireQuestions } from "./store/questions.ts";
-import { createInline, getHead, type Head } from "./store/runs.ts";
+import { getHead, type Head } from "./store/runs.ts";
 
 /** How often somebody who waits for a run looks at its head. */
 const LOOK_MS = 100;
 
 export interface Entering {
   readonly db: Database;
+  readonly creator: Creator;
   readonly heart: Heart;
   readonly runId: string;
   readonly start: Start;
@@ -42,7 +44,7 @@ export type Entered =
  * dead. Throws RUN_LEASED, RUN_WAITING, RUN_EXISTS_DIFFERENT.
  */
 export async function enterRun(entering: Entering): Promise<Entered> {
-  const { db, heart, runId, start, inputDigest, onLeased, graceSeconds } = entering;
+  const { db, creator, heart, runId, start, inputDigest, onLeased, graceSeconds } = entering;
   const me = () => ({ number: heart.number, name: heart.name });
   let isKnown = false;
   let gone: { owner: string; beats: string; since: number } | undefined;
@@ -143,7 +145,7 @@ export async function enterRun(entering: Entering): Promise<Entered> {
   async function create() {
     const answered = entering.onCreating();
     try {
-      const created = await createInline(db, runId, start, inputDigest, me());
+      const created = await creator.create({ runId, start, inputDigest, worker: me() });
       if (created) entering.onTaking(created.lease.run);
       return created;
     } finally {

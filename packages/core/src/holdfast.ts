@@ -1,5 +1,4 @@
-import type { Appender } from "./appender.ts";
-import { Connection, type TablesDatabase } from "./connection.ts";
+import { type Connected, Connection, type TablesDatabase } from "./connection.ts";
 import { type Doubts, doubtsOn } from "./doubts.ts";
 import { HoldfastError } from "./errors.ts";
 import { type ExportOptions, exportRun } from "./export/export-run.ts";
@@ -31,7 +30,6 @@ import { type RunList, runsOn } from "./run-list.ts";
 import { checkRun, type RunOptions } from "./run-options.ts";
 import { currentScope } from "./scope.ts";
 import type { RunSettings } from "./settings.ts";
-import type { Database } from "./store/database.ts";
 import type { PackageMigrations } from "./store/migrate.ts";
 import { type Trace, traceRun, type Work } from "./trace/trace.ts";
 
@@ -350,7 +348,7 @@ export class Holdfast {
   }
 
   /** Connects if that has not been done. Whoever calls it first starts it for all. */
-  async opened(): Promise<{ db: Database; appender: Appender }> {
+  async opened(): Promise<Connected> {
     return await this.#connection.opened();
   }
 

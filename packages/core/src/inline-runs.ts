@@ -121,13 +121,14 @@ export class InlineRuns {
     let run: string | undefined;
     let leave = () => {};
     try {
-      const { db, appender, heart } = await this.#leases.beating();
+      const { db, appender, creator, heart } = await this.#leases.beating();
       const onTaking = (taking: string) => {
         run = taking;
         this.#leases.hold(taking);
       };
       const entered = await enterRun({
         db,
+        creator,
         heart,
         runId,
         start,

@@ -1,5 +1,6 @@
 import { Attention } from "./attention.ts";
 import type { Connection } from "./connection.ts";
+import type { Creator } from "./creator.ts";
 import { Heart } from "./heart.ts";
 import { must } from "./must.ts";
 import type { Means } from "./owner.ts";
@@ -28,8 +29,8 @@ export class Leases {
   }
 
   /** The database, and a heart that beats. */
-  async beating(): Promise<Means> {
-    const { db, appender } = await this.#connection.opened();
+  async beating(): Promise<Means & { creator: Creator }> {
+    const { db, appender, creator } = await this.#connection.opened();
     if (this.#heart?.isDead) {
       await this.#heart.stop();
       this.#heart = undefined;
@@ -40,7 +41,7 @@ export class Leases {
       onBeat: (leases) => void this.#afterBeat(db, leases).catch(() => {}),
     });
     await this.#heart.started();
-    return { db, appender, heart: this.#heart };
+    return { db, appender, creator, heart: this.#heart };
   }
 
   /** This process works on it: a run, or one lease of a run (`run/epoch`). */

@@ -1,9 +1,12 @@
 import pg from "pg";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
+import { encode } from "../src/codec.ts";
+import { Creator } from "../src/creator.ts";
+import { must } from "../src/must.ts";
 import { giveBack, noticeDead, park, type Sight, takeLease } from "../src/store/lease.ts";
 import { append, type Lease } from "../src/store/ledger.ts";
 import { writeOutside } from "../src/store/outside.ts";
-import { createInline } from "../src/store/runs.ts";
+import { type Creation, createInline } from "../src/store/runs.ts";
 import { beat, retireWorker } from "../src/store/workers.ts";
 import { observed } from "../src/testing/given.ts";
 import {
@@ -213,8 +216,77 @@ describe("a run is created", () => {
     expect(created.filter(Boolean)).toHaveLength(1);
   });
 
-  const create = (runId: string, worker: Worker) =>
-    createInline(store.db, runId, { kind: "start", inline: true }, undefined, worker);
+  test("beside others that are created with it, each with what it was started with", async () => {
+    const [one, other] = [await aWorker(store), await aWorker(store)];
+    const parent = await aRun(store, one);
+    const start = { kind: "start", inline: true, tags: ["a", "b"], agent: "x", version: "1" } as const;
+    const creations: Creation[] = [
+      { ...creationOf(newId(), other), start: { ...start, parent: parent.runId }, inputDigest: "digest" },
+      { ...creationOf(newId(), one), start: { kind: "start", inline: true, value: encode({ a: 1 }) } },
+      creationOf(newId(), one),
+    ];
+    const created = (await createInline(store.db, creations)).map((each) => must(each, "the run"));
+    expect(created.map(({ lease }) => lease.runId)).toEqual(creations.map(({ runId }) => runId));
+    const heads = await Promise.all(created.map(({ lease }) => headOf(store, lease)));
+    expect(heads).toMatchObject([
+      { agent: "x", version: "1", tags: ["a", "b"], inputDigest: "digest", parent: parent.runId },
+      { agent: null, version: null, tags: [], inputDigest: null, parent: null },
+      { agent: null },
+    ]);
+    expect(heads.map(({ owner }) => owner?.number)).toEqual([other.number, one.number, one.number]);
+    for (const [i, { lease, at }] of created.entries()) {
+      const { start } = must(creations[i], "what it was created by");
+      expect(await entriesOf(store, lease)).toMatchObject([
+        { ...start, seq: 1, epoch: 0, at },
+        { kind: "takeover", after: "start", seq: 2, epoch: 1, at },
+      ]);
+    }
+  });
+
+  test("also where another one that was to be created with it is there, or has a worker whose time is over", async () => {
+    const [worker, dead] = [await aWorker(store), await aWorker(store)];
+    const there = await aRun(store, worker);
+    await expire(store, dead);
+    const runIds = [there.runId, newId(), newId()];
+    const creations = runIds.map((runId, i) => creationOf(runId, i === 2 ? dead : worker));
+    const created = await createInline(store.db, creations);
+    expect(created.map((each) => each?.lease.runId)).toEqual([undefined, runIds[1], undefined]);
+  });
+
+  test("also where Postgres refuses another one that began at the same time", async () => {
+    const [worker, creator] = [await aWorker(store), new Creator(store.db)];
+    const [first, bad, good] = [newId(), "with \0 in it", newId()].map((runId) =>
+      creator.create(creationOf(runId, worker)),
+    );
+    await expect(bad).rejects.toMatchObject({ code: "22021" });
+    expect(await first).toBeDefined();
+    expect(await good).toBeDefined();
+  });
+
+  test("by one process, where several create many of the same runs at once, each in an order of its own", async () => {
+    const workers = await Promise.all(Array.from({ length: 6 }, () => aWorker(store)));
+    const runIds = Array.from({ length: 40 }, newId);
+    const created = await Promise.all(
+      workers.map((worker, i) => {
+        const turned = [...runIds.slice(i * 7), ...runIds.slice(0, i * 7)];
+        return createInline(
+          store.db,
+          (i % 2 ? turned.toReversed() : turned).map((runId) => creationOf(runId, worker)),
+        );
+      }),
+    );
+    const got = created.flat().flatMap((each) => (each ? [each.lease.runId] : []));
+    expect(got.toSorted()).toEqual(runIds.toSorted());
+  });
+
+  const creationOf = (runId: string, worker: Worker): Creation => ({
+    runId,
+    start: { kind: "start", inline: true },
+    inputDigest: undefined,
+    worker,
+  });
+  const create = async (runId: string, worker: Worker) =>
+    (await createInline(store.db, [creationOf(runId, worker)]))[0];
 });
 
 describe("a run parks", () => {

@@ -98,7 +98,9 @@ export async function expire(store: Store, { number }: Worker): Promise<void> {
 
 /** A new inline run that the worker holds: two entries, epoch 1. */
 export async function aRun(store: Store, worker: Worker, runId = newId()): Promise<Lease> {
-  const created = await createInline(store.db, runId, { kind: "start", inline: true }, undefined, worker);
+  const [created] = await createInline(store.db, [
+    { runId, start: { kind: "start", inline: true }, inputDigest: undefined, worker },
+  ]);
   return must(created, "the run").lease;
 }
 

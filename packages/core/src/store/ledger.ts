@@ -324,4 +324,5 @@ function smallOf(fact: Partial<EntryRow> & { readonly runId?: string }): object 
   return small;
 }
 
-const powerOfTwo = (n: number) => 2 ** Math.ceil(Math.log2(Math.max(n, 1)));
+/** The size of the statement that takes so many: each is prepared once. */
+export const powerOfTwo = (n: number): number => 2 ** Math.ceil(Math.log2(Math.max(n, 1)));

@@ -1,52 +1,79 @@
 import { HoldfastError } from "../errors.ts";
-import type { Start, Takeover } from "../ledger/entry.ts";
+import type { Start } from "../ledger/entry.ts";
 import type { RunStatus, WaitingOn } from "../run/status.ts";
 import type { Queryable } from "./database.ts";
-import { type Lease, rowOf } from "./ledger.ts";
+import { type Lease, powerOfTwo, rowOf } from "./ledger.ts";
 
-const CREATE = /* sql */ `
-with created as (
+/** Of the columns of `newcomer`, in their order. */
+const TYPES = "text text text text text text[] int text text text".split(" ");
+
+// One statement a size. In the order of their ids: of two that create some of the same runs, neither holds what the other
+// waits for.
+const statements = new Map<number, string>();
+function createSql(size: number): string {
+  const made = statements.get(size);
+  if (made) return made;
+  let p = 0;
+  const row = () => `(${TYPES.map((type) => `$${++p}::${type}`).join(", ")})`;
+  const text = /* sql */ `
+with newcomer (run_id, agent, version, input_digest, parent, tags, worker, start, value, takeover) as (
+  values ${Array.from({ length: size }, row).join(",\n         ")}
+), created as (
   insert into holdfast.runs (run_id, agent, agent_version, inline, status, seq, epoch, append_seq, leased_by,
                              input_digest, parent, tags)
-  select $1, $2, $3, true, 'running', 2, 1, 2, worker, $4, (select run from holdfast.runs where run_id = $5), $6::text[]
-    from holdfast.workers
-   where worker = $7
-     and until > now()
+  select newcomer.run_id, newcomer.agent, newcomer.version, true, 'running', 2, 1, 2, worker, newcomer.input_digest,
+         (select run from holdfast.runs where run_id = newcomer.parent), newcomer.tags
+    from newcomer
+    join holdfast.workers using (worker)
+   where until > now()
+   order by newcomer.run_id
   on conflict do nothing
-  returning run
+  returning run, run_id
 ), noted as (
   insert into holdfast.entries (run, seq, epoch, at, kind, step, body, value)
-  select run, 1, 0, now(), 'start', null, $8, $9 from created
+  select run, 1, 0, now(), 'start', null, start, value from created join newcomer using (run_id)
    union all
-  select run, 2, 1, now(), 'takeover', null, $10, null from created
+  select run, 2, 1, now(), 'takeover', null, takeover, null from created join newcomer using (run_id)
 )
-select run, now() as at
+select run, run_id, now() as at
   from created`;
+  statements.set(size, text);
+  return text;
+}
 
-/** Creates an inline run that its creator works on. Undefined: there is one of that id, or the worker is not alive. */
+/** An inline run that is to be created, and the worker that works on it. */
+export interface Creation {
+  readonly runId: string;
+  readonly start: Start;
+  readonly inputDigest: string | undefined;
+  readonly worker: { readonly number: number; readonly name: string };
+}
+
+export interface Created {
+  readonly lease: Lease;
+  readonly at: Date;
+}
+
+/** Creates inline runs, no two of one id. Undefined: there is one of that id, or the worker is not alive. */
 export async function createInline(
   db: Queryable,
-  runId: string,
-  start: Start,
-  inputDigest: string | undefined,
-  { number, name }: { number: number; name: string },
-): Promise<{ lease: Lease; at: Date } | undefined> {
-  const takeover: Takeover = { kind: "takeover", worker: name, number, after: "start" };
+  creations: readonly Creation[],
+): Promise<(Created | undefined)[]> {
+  const size = powerOfTwo(creations.length);
+  const values = creations.flatMap(valuesOf);
+  for (let i = values.length; i < size * TYPES.length; i++) values.push(null);
+  const { rows } = await db.query<{ run: string; run_id: string; at: Date }>(createSql(size), values);
+  const created = new Map(
+    rows.map(({ run, run_id: runId, at }) => [runId, { lease: { run, runId, epoch: 1 }, at }]),
+  );
+  return creations.map(({ runId }) => created.get(runId));
+}
+
+function valuesOf({ runId, start, inputDigest, worker: { number, name } }: Creation): unknown[] {
+  const { agent = null, version = null, parent = null, tags = [] } = start;
   const { body, value } = rowOf(start);
-  const { rows } = await db.query<{ run: string; at: Date }>(CREATE, [
-    runId,
-    start.agent ?? null,
-    start.version ?? null,
-    inputDigest ?? null,
-    start.parent ?? null,
-    start.tags ?? [],
-    number,
-    body,
-    value,
-    rowOf(takeover).body,
-  ]);
-  const [created] = rows;
-  return created && { lease: { run: created.run, runId, epoch: 1 }, at: created.at };
+  const takeover = rowOf({ kind: "takeover", worker: name, number, after: "start" });
+  return [runId, agent, version, inputDigest ?? null, parent, tags, number, body, value, takeover.body];
 }
 
 /** A run's head, and what is to be seen of its owner. */

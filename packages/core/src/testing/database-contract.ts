@@ -37,13 +37,10 @@ export function databaseContract(name: string, { database }: DatabaseContract): 
     /** A run of an owner who is alive: two entries, epoch 1. */
     async function aRun(): Promise<Lease> {
       const runId = `contract-${++runs}`;
-      const created = await createInline(
-        db,
-        runId,
-        { kind: "start", inline: true },
-        undefined,
-        await aWorker(),
-      );
+      const start = { kind: "start", inline: true } as const;
+      const [created] = await createInline(db, [
+        { runId, start, inputDigest: undefined, worker: await aWorker() },
+      ]);
       return must(created, "the run").lease;
     }
     async function aWorker(): Promise<{ number: number; name: string }> {
