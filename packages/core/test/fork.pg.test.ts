@@ -302,8 +302,15 @@ describe("a fork whose code asks something else", () => {
   test("keeps an effect that it came to before it asks something else", async () => {
     const calls: unknown[] = [];
     const work = (last: string) => async () => {
-      await tool("pay", { cents: 5 }, () => calls.push("pay"));
-      return await ask([last], last);
+      const answered = Promise.withResolvers<void>();
+      const paying = tool("pay", { cents: 5 }, async () => {
+        await answered.promise;
+        return calls.push("pay");
+      });
+      const said = await ask([last], last);
+      answered.resolve();
+      await paying;
+      return said;
     };
     const { id, holdfast } = await recorded(work("Be kind."));
     const { id: fork } = await holdfast.fork(id, { drift: "rerun" });
