@@ -49,12 +49,15 @@ export function durableClass(Base: GraphClass): GraphClass {
       const port = current();
       const configurable = configurableOf(this, options);
       const isNested = configurable.__pregel_read !== undefined;
-      if (port && isNested) return yield* super._streamIterator(input, options);
-      await holdOtherCores();
       const settings = this[DURABLE];
-      // A run's ledger is all that a graph inside it needs: one without a checkpointer stays without.
+      // A run's ledger is all that a graph inside it needs: one without a checkpointer stays without, or has that around it.
       const isBare = port !== undefined && this.checkpointer === settings.saver;
       const checkpointer = isBare ? undefined : this.checkpointer;
+      if (port && isNested) {
+        const graph = isBare ? new Durable(Object.assign({}, this, { checkpointer })) : this;
+        return yield* super._streamIterator.call(graph, input, options);
+      }
+      await holdOtherCores();
       const given = typeof checkpointer === "object" ? checkpointer : undefined;
       const own = given && port?.isReplay ? standIn(port, given) : given;
       const source: GraphCall["source"] = (asked, more, signal) => {

@@ -7,7 +7,7 @@ import { ChatOpenAI } from "@langchain/openai";
 import { type Build, PROMPT, type Scene } from "./scenes.ts";
 
 const schema = { type: "object", properties: {}, additionalProperties: true } as const;
-const textOf = (message: BaseMessage | undefined) => String(message?.content ?? "");
+const textOf = (message: BaseMessage | undefined) => message?.text ?? "";
 
 /** The second agent is a subgraph behind the first. */
 export const build: Build = (name, scene, baseURL) => {

@@ -4,6 +4,7 @@ import { type Holdfast, openHoldfast } from "../holdfast.ts";
 import type { HoldfastOptions } from "../options.ts";
 import { budgetRows } from "./budget-rows.ts";
 import type { ContractAgent, ContractBench } from "./contract-bench.ts";
+import { forkRows } from "./fork-rows.ts";
 import { policyRows } from "./policy-rows.ts";
 import { replayRows } from "./replay-rows.ts";
 
@@ -307,6 +308,7 @@ export function adapterContract(name: string, { bench, database, skip = {} }: Ad
 
     policyRows({ row, open, newId, agent: (agent) => framework.agent(agent) });
     budgetRows({ row, open, newId, agent: (agent) => framework.agent(agent) });
+    forkRows({ row, open, newId, agent: (agent) => framework.agent(agent) });
     replayRows({ row, open, newId, agent: (agent) => framework.agent(agent) });
   });
 }
