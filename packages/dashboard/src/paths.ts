@@ -4,6 +4,7 @@ export const paths = {
   inbox: "/inbox",
   deadLetters: "/dead-letters",
   flows: "/flows",
+  flowsOf: (name: string) => `/flows?${new URLSearchParams({ name })}`,
   flow: (run: string) => `/flows?${new URLSearchParams({ run })}`,
   budgets: "/budgets",
   fleet: "/fleet",

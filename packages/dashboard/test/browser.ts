@@ -32,6 +32,19 @@ const ana = newKey("ana", ["read", "operate", "approve"]);
 const reader = newKey("rea", ["read"]);
 export const keys = { ana: ana.text, reader: reader.text };
 
+// More and more of them, the nearer it comes to now.
+const SPREAD = /* sql */ `
+with late as (
+  select run, (58 * power((row_number() over (order by run))::float8 / count(*) over (), 1.4) + run % 3) as minutes
+    from holdfast.runs
+   where key like $1
+)
+update holdfast.runs r
+   set created_at  = created_at  - minutes * interval '1 minute',
+       finished_at = finished_at - minutes * interval '1 minute'
+  from late
+ where late.run = r.run`;
+
 const DAY_BEFORE = /* sql */ `
 insert into holdfast.budgets (budget, scope, per, starts, until, cap_micros, spent_micros)
 select 'tag:tenant:acme/day/' || starts, 'tag:tenant:acme', 'day', starts, starts + interval '1 day', 5000000, $2
@@ -49,6 +62,12 @@ export function servedDashboard() {
   /** Whoever has signed in stays so: the server takes ten a minute. */
   const cookies = new Map<string, Cookie[]>();
 
+  const sql = async (text: string, values: readonly unknown[]) => {
+    const client = new Client({ connectionString: database.url });
+    await client.connect();
+    await client.query(text, [...values]);
+    await client.end();
+  };
   const listen = (port: number) => serve(hf, { keys: [ana.key, reader.key], port, dashboard: found?.folder });
 
   beforeAll(async () => {
@@ -125,13 +144,19 @@ export function servedDashboard() {
       cookies.set(key, await context.cookies());
       return page;
     },
+    /** Reports that ended within the last hour, one in nine of which failed. */
+    async anHour(runs: number): Promise<void> {
+      const key = crypto.randomUUID();
+      const started = Array.from({ length: runs }, (_, i) =>
+        hf.start(agents.report, { fails: i % 9 === 4 }, { key: `${key} ${i}` }),
+      );
+      await Promise.allSettled(started.map(async (run) => await (await run).result()));
+      await sql(SPREAD, [`${key} %`]);
+    },
     /** What the tenant spent on days that are over: dollars, the latest day last. A day without any has no row. */
     async spentBefore(days: readonly number[]): Promise<void> {
-      const client = new Client({ connectionString: database.url });
-      await client.connect();
       for (const [i, dollars] of days.toReversed().entries())
-        if (dollars > 0) await client.query(DAY_BEFORE, [i + 1, usd(dollars)]);
-      await client.end();
+        if (dollars > 0) await sql(DAY_BEFORE, [i + 1, usd(dollars)]);
     },
     async fresh(): Promise<Page> {
       const context = await browser.newContext({

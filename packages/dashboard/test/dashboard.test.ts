@@ -128,14 +128,25 @@ describe.skipIf(!hasChromium)(
       const page = await dashboard.page({ path: `/runs/${flow.runs.sum?.id}` });
       await page.getByRole("link", { name: "Flow", exact: true }).click();
       await page.locator(".node", { hasText: "which-warehouse" }).getByText("waiting: input").waitFor();
+      const byRun = page.url();
       expect(await page.locator(".node").count()).toBe(5);
       await picture(page, "dashboard-flow");
+      await dashboard.hf.flow("hourly", [{ name: "count", agent: report, input: {} }], { by: "cron" });
+      await page.getByRole("link", { name: "Flows" }).click();
+      await page.getByRole("row").filter({ hasText: "hourly" }).getByText("1 ✓ succeeded").waitFor();
+      const row = page.getByRole("row").filter({ hasText: "nightly" });
+      expect(await row.locator(".counts").textContent()).toBe("2 ◇ waiting3 ✓ succeeded");
+      await picture(page, "dashboard-flows");
+      await row.getByRole("link", { name: "nightly" }).click();
+      await page.locator(".node").nth(4).waitFor();
+      expect(new URL(page.url()).pathname).toBe(new URL(byRun).pathname);
     });
 
     test("what is spent and who works on what is shown", async () => {
       await dashboard.worker();
       const run = await dashboard.start(dashboard.ticket(12, lookUp(12), done), "spends");
       await run.result();
+      await dashboard.anHour(80);
       await dashboard.spentBefore([1.9, 3.2, 2.6, 4.4, 5, 0, 0.7, 2.9, 3.6, 4.1, 2.2, 3]);
       const page = await dashboard.page({ path: "/budgets" });
       await hasText(page, "tag:tenant:acme");
@@ -144,6 +155,9 @@ describe.skipIf(!hasChromium)(
       await page.getByRole("link", { name: "Fleet" }).click();
       await hasText(page, "alive");
       expect(await page.getByRole("row").filter({ hasText: "support" }).count()).toBe(1);
+      const chart = page.getByRole("img", { name: /^Runs that ended in the last hour/ });
+      expect(await chart.getAttribute("aria-label")).toMatch(/\d+ succeeded, \d+ failed/);
+      expect(await chart.locator(".part.failed").count()).toBeGreaterThan(1);
       await picture(page, "dashboard-fleet");
     });
   },

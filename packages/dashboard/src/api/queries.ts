@@ -105,12 +105,32 @@ export const diff = (a: string, b: string) =>
   });
 
 export type BudgetWindow = InferResponseType<typeof client.budgets.$get, 200>["budgets"][number];
+export type Flow = InferResponseType<typeof client.flows.$get, 200>["flows"][number];
+export type Minute = InferResponseType<typeof client.throughput.$get, 200>["minutes"][number];
 export type FlowGraph = InferResponseType<Of["flow"]["$get"], 200>;
 
 export const budgets = queryOptions({
   queryKey: ["live", "budgets"],
   queryFn: async () =>
     (await (await answered(client.budgets.$get({ query: { limit: "1000" } }))).json()).budgets,
+  refetchInterval: SLOWLY_MS,
+});
+
+export const flows = (name: string | undefined) =>
+  infiniteQueryOptions({
+    queryKey: ["live", "flows", name],
+    queryFn: async ({ pageParam: cursor }) => {
+      const query = { ...(name === undefined ? {} : { name }), ...(cursor === undefined ? {} : { cursor }) };
+      return (await answered(client.flows.$get({ query }))).json();
+    },
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: ({ cursor }) => cursor,
+    refetchInterval: SLOWLY_MS,
+  });
+
+export const throughput = queryOptions({
+  queryKey: ["live", "throughput"],
+  queryFn: async () => (await (await answered(client.throughput.$get({ query: {} }))).json()).minutes,
   refetchInterval: SLOWLY_MS,
 });
 

@@ -14,15 +14,16 @@ const left = ({ column }: Placed) => column * (WIDTH + ACROSS);
 const top = ({ row }: Placed) => row * (HEIGHT + DOWN);
 
 export function FlowView({ graph: { nodes, edges } }: { readonly graph: FlowGraph }) {
-  const placed = layout(
+  const { nodes: placed, passing } = layout(
     nodes.map(({ id }) => id),
     edges,
   );
+  const cells = [...placed, ...[...passing.values()].flat()];
   // A node has its name from those that come after it.
   const names = new Map(edges.map(({ from, name }) => [from, name]));
   const places = new Map(placed.map((place) => [place.id, place]));
-  const width = Math.max(0, ...placed.map(left)) + WIDTH;
-  const height = Math.max(0, ...placed.map(top)) + HEIGHT;
+  const width = Math.max(0, ...cells.map(left)) + WIDTH;
+  const height = Math.max(0, ...cells.map(top)) + HEIGHT;
   return (
     <div className="flow">
       <div className="flow-area" style={{ width, height }}>
@@ -31,7 +32,8 @@ export function FlowView({ graph: { nodes, edges } }: { readonly graph: FlowGrap
             const [from, to] = [places.get(edge.from), places.get(edge.to)];
             if (!from || !to) return null;
             const kind = edge.ended ? "ended" : "open";
-            return <path key={`${edge.from} ${edge.to}`} className={kind} d={curve(from, to)} />;
+            const key = `${edge.from} ${edge.to}`;
+            return <path key={key} className={kind} d={curve(from, passing.get(key) ?? [], to)} />;
           })}
         </svg>
         {nodes.map(({ id, agent, status, waitingOn }) => {
@@ -58,9 +60,15 @@ export function FlowView({ graph: { nodes, edges } }: { readonly graph: FlowGrap
   );
 }
 
-function curve(from: Placed, to: Placed): string {
-  const [x1, y1] = [left(from) + WIDTH, top(from) + HEIGHT / 2];
-  const [x2, y2] = [left(to), top(to) + HEIGHT / 2];
-  const middle = (x1 + x2) / 2;
-  return `M ${x1} ${y1} C ${middle} ${y1}, ${middle} ${y2}, ${x2} ${y2}`;
+/** From the right of one node to the left of another, straight through the cells between. */
+function curve(from: Placed, between: readonly Placed[], to: Placed): string {
+  const middle = (cell: Placed) => top(cell) + HEIGHT / 2;
+  let path = `M ${left(from) + WIDTH} ${middle(from)}`;
+  for (const [i, cell] of [...between, to].entries()) {
+    const y = middle([from, ...between][i] ?? from);
+    const turn = left(cell) - ACROSS / 2;
+    path += ` C ${turn} ${y}, ${turn} ${middle(cell)}, ${left(cell)} ${middle(cell)}`;
+    if (cell !== to) path += ` H ${left(cell) + WIDTH}`;
+  }
+  return path;
 }

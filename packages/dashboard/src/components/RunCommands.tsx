@@ -8,6 +8,7 @@ import { useLacks } from "../session.ts";
 import type { Entry } from "../timeline/entry.ts";
 import { Ask } from "../ui/Ask.tsx";
 import { RaiseBudget } from "./RaiseBudget.tsx";
+import { Replay } from "./Replay.tsx";
 
 type Told = Exclude<CommandName, "send">;
 
@@ -52,6 +53,7 @@ export function RunCommands({ run, entries }: RunCommandsProps) {
         <Command key={name} name={name} id={run.id} why={whyNot(name, tellable)} />
       ))}
       {run.budget.cap !== undefined && !isOver ? <RaiseBudget run={run} /> : null}
+      <Replay run={run} />
       <Link className="button" to={paths.flow(run.id)}>
         Flow
       </Link>

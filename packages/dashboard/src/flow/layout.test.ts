@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { layout } from "./layout.ts";
 
 test("a run stands in a column behind all that it comes after", () => {
-  const placed = layout(
+  const { nodes: placed } = layout(
     ["sum", "fetch", "clean", "tell"],
     [
       { from: "fetch", to: "clean" },
@@ -20,7 +20,7 @@ test("a run stands in a column behind all that it comes after", () => {
 });
 
 test("runs of one column have rows of their own, near what they come after", () => {
-  const placed = layout(
+  const { nodes: placed } = layout(
     ["a", "b", "of b", "of a"],
     [
       { from: "a", to: "of a" },
@@ -36,5 +36,18 @@ test("a circle, and an edge to a run that is not there, do not stop it", () => {
     { from: "b", to: "a" },
     { from: "gone", to: "a" },
   ];
-  expect(layout(["a", "b"], circle)).toHaveLength(2);
+  expect(layout(["a", "b"], circle).nodes).toHaveLength(2);
+});
+
+test("an edge over several columns has a place of its own in those between", () => {
+  const { nodes, passing } = layout(
+    ["first", "second", "third"],
+    [
+      { from: "first", to: "second" },
+      { from: "second", to: "third" },
+      { from: "first", to: "third" },
+    ],
+  );
+  expect(nodes.map(({ row }) => row)).toEqual([0, 0, 0]);
+  expect(passing.get("first third")).toMatchObject([{ column: 1, row: 1 }]);
 });

@@ -2,7 +2,8 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, useSearchParams } from "react-router";
 import { diff, type RunDiff } from "../api/queries.ts";
-import { byLane, type Part, type StepDiff, sorted } from "../diff/laid-out.ts";
+import { Parts } from "../components/Parts.tsx";
+import { byLane, type StepDiff, sorted } from "../diff/laid-out.ts";
 import { duration, money, tokens } from "../format.ts";
 import { paths } from "../paths.ts";
 import { Empty, Failed, Loading } from "../ui/States.tsx";
@@ -175,34 +176,3 @@ function Both<T>({ of: { a, b }, as, unit = "" }: BothProps<T>) {
   if (said.length === 0) return null;
   return <span>{`${[...new Set(said)].join(" ⇒ ")}${unit}`}</span>;
 }
-
-interface PartsProps {
-  readonly title: string;
-  readonly parts: readonly Part[];
-}
-
-const Parts = ({ title, parts }: PartsProps) =>
-  parts.length === 0 ? null : (
-    <section className="parts">
-      {title === "" ? null : <h3>{title}</h3>}
-      <dl>
-        {parts.map(({ path, lines }) => (
-          <div key={path}>
-            <dt>{path}</dt>
-            <dd>
-              {numbered(lines).map(({ n, line }) => (
-                <span
-                  key={n}
-                  className={line.startsWith("-") ? "gone" : line.startsWith("+") ? "come" : undefined}
-                >
-                  {line}
-                </span>
-              ))}
-            </dd>
-          </div>
-        ))}
-      </dl>
-    </section>
-  );
-
-const numbered = (lines: readonly string[]) => lines.map((line, n) => ({ n, line }));

@@ -1,6 +1,16 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "react-router";
-import { type Agent, agents, schedules, type Worker, workers } from "../api/queries.ts";
+import {
+  type Agent,
+  agents,
+  type Minute,
+  schedules,
+  throughput,
+  type Worker,
+  workers,
+} from "../api/queries.ts";
+import { Columns } from "../components/Columns.tsx";
+import { clock } from "../format.ts";
 import { Empty, Failed, Loading } from "../ui/States.tsx";
 import { Time } from "../ui/Time.tsx";
 
@@ -8,12 +18,14 @@ export function FleetPage() {
   const has = useQuery(agents);
   const alive = useQuery(workers);
   const plans = useQuery(schedules);
-  const error = has.error ?? alive.error ?? plans.error;
+  const ended = useQuery(throughput);
+  const error = has.error ?? alive.error ?? plans.error ?? ended.error;
   return (
     <>
       <title>Fleet · Holdfast</title>
       <h1>Fleet</h1>
       {error ? <Failed error={error} retry={() => Promise.all([has.refetch(), alive.refetch()])} /> : null}
+      {ended.data ? <Throughput minutes={ended.data} /> : null}
       <h2>Agents and their queues</h2>
       {has.data ? <Agents agents={has.data} /> : <Loading what="agents" />}
       <h2>Workers</h2>
@@ -46,6 +58,38 @@ export function FleetPage() {
         </>
       ) : null}
     </>
+  );
+}
+
+const ENDS = ["succeeded", "cancelled", "failed", "dead"] as const;
+
+/** Runs that ended, minute by minute. */
+function Throughput({ minutes }: { readonly minutes: readonly Minute[] }) {
+  const among = (shown: readonly Minute[]) =>
+    ENDS.map((status) => ({
+      kind: status,
+      amount: shown.reduce((sum, { [status]: n }) => sum + n, 0),
+    })).filter(({ amount }) => amount > 0);
+  const told = (shown: readonly Minute[]) =>
+    among(shown)
+      .map(({ kind, amount }) => `${amount} ${kind}`)
+      .join(", ") || "none";
+  return (
+    <section className="throughput">
+      <h2>
+        Ended in the last hour <span className="faint">{told(minutes)}</span>
+      </h2>
+      <Columns
+        label={`Runs that ended in the last hour, minute by minute: ${told(minutes)}`}
+        text={String}
+        columns={minutes.map((minute) => ({
+          key: minute.at,
+          name: clock(Date.parse(minute.at)).slice(0, 5),
+          told: `${clock(Date.parse(minute.at)).slice(0, 5)}: ${told([minute])}`,
+          parts: among([minute]),
+        }))}
+      />
+    </section>
   );
 }
 

@@ -1,13 +1,13 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link, useSearchParams } from "react-router";
-import { type FlowGraph, flow, runs } from "../api/queries.ts";
+import { type Flow, type FlowGraph, flow, flows } from "../api/queries.ts";
 import { FlowView } from "../components/FlowView.tsx";
 import { paths } from "../paths.ts";
 import { Empty, Failed, Loading } from "../ui/States.tsx";
-import { Status } from "../ui/Status.tsx";
+import { STATUSES, Status } from "../ui/Status.tsx";
 import { Time } from "../ui/Time.tsx";
 
-/** What waits for other runs, and the graph of one flow: `?run=` names any run of it. */
+/** The flows there are, those of one `?name=`, or the graph of one: `?run=` names any run of it. */
 export function FlowsPage() {
   const [search, setSearch] = useSearchParams();
   const id = search.get("run") ?? "";
@@ -33,50 +33,82 @@ export function FlowsPage() {
         />
         <button type="submit">Show</button>
       </form>
-      {id === "" ? <UnderWay /> : <Graph id={id} />}
+      {id === "" ? <FlowList name={search.get("name") ?? undefined} /> : <Graph id={id} />}
     </>
   );
 }
 
-const waitForOthers = runs({ status: "waiting", waitingOn: "dependency" });
-
-function UnderWay() {
-  const { data, error, refetch } = useInfiniteQuery(waitForOthers);
-  if (error) return <Failed error={error} retry={refetch} />;
-  if (!data) return <Loading what="flows" />;
-  const waiting = data.pages.flatMap(({ runs }) => runs);
-  if (waiting.length === 0)
-    return (
-      <Empty title="No run waits for another">
-        Start a flow with <code>hf.flow</code>, or name any run of one that is over.
-      </Empty>
-    );
+function FlowList({ name }: { readonly name: string | undefined }) {
+  const { data, error, refetch, hasNextPage, isFetchingNextPage, fetchNextPage } = useInfiniteQuery(
+    flows(name),
+  );
+  const shown = data?.pages.flatMap(({ flows }) => flows) ?? [];
   return (
     <>
-      <h2>Runs that wait for others</h2>
-      <table>
-        <tbody>
-          {waiting.map(({ id, agent, status, waitingOn, createdAt }) => (
-            <tr key={id}>
-              <td>
-                <Status status={status} waitingOn={waitingOn} />
-              </td>
-              <td>
-                <Link className="id" data-row to={paths.flow(id)}>
-                  {id}
-                </Link>
-              </td>
-              <td>{agent}</td>
-              <td className="number">
-                <Time at={createdAt} />
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      {error ? <Failed error={error} retry={refetch} /> : null}
+      {!data && !error ? <Loading what="flows" /> : null}
+      {name === undefined ? null : (
+        <p>
+          Only <strong>{name}</strong>. <Link to={paths.flows}>Show all</Link>
+        </p>
+      )}
+      {data && shown.length === 0 ? (
+        <Empty title="There are no flows">
+          Start one with <code>hf.flow</code>. Runs that come after others without one are found by their id.
+        </Empty>
+      ) : null}
+      {shown.length > 0 ? <FlowTable flows={shown} /> : null}
+      {hasNextPage ? (
+        <p className="more">
+          <button type="button" disabled={isFetchingNextPage} onClick={() => void fetchNextPage()}>
+            Older flows
+          </button>
+        </p>
+      ) : null}
     </>
   );
 }
+
+const FlowTable = ({ flows }: { readonly flows: readonly Flow[] }) => (
+  <table>
+    <thead>
+      <tr>
+        <th>Flow</th>
+        <th>Runs</th>
+        <th className="wide">Id</th>
+        <th>Started by</th>
+        <th className="number">Started</th>
+      </tr>
+    </thead>
+    <tbody>
+      {flows.map(({ id, name, by, run, runs, createdAt }) => (
+        <tr key={id}>
+          <td>
+            <Link data-row to={paths.flow(run)}>
+              {name}
+            </Link>
+          </td>
+          <td className="counts">
+            {STATUSES.map((status) =>
+              runs[status] ? (
+                <span key={status}>
+                  {runs[status]} <Status status={status} />
+                </span>
+              ) : null,
+            )}
+          </td>
+          <td className="wide">
+            <span className="id faint">{id}</span>
+          </td>
+          <td>{by}</td>
+          <td className="number">
+            <Time at={createdAt} />
+          </td>
+        </tr>
+      ))}
+    </tbody>
+  </table>
+);
 
 function Graph({ id }: { readonly id: string }) {
   const { data, error, refetch } = useQuery(flow(id));

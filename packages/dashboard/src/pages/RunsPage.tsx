@@ -1,4 +1,4 @@
-import type { RunStatus, WaitingOn } from "@holdfast/core";
+import type { WaitingOn } from "@holdfast/core";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, useNavigate, useSearchParams } from "react-router";
@@ -7,18 +7,9 @@ import { dateTime, duration } from "../format.ts";
 import { useNow } from "../now.ts";
 import { paths } from "../paths.ts";
 import { Empty, Failed, Loading } from "../ui/States.tsx";
-import { Status } from "../ui/Status.tsx";
+import { STATUSES, Status } from "../ui/Status.tsx";
 import { Time } from "../ui/Time.tsx";
 
-const STATUSES = [
-  "queued",
-  "running",
-  "waiting",
-  "succeeded",
-  "failed",
-  "cancelled",
-  "dead",
-] as const satisfies RunStatus[];
 const WAITS = [
   "approval",
   "input",

@@ -1,5 +1,15 @@
 import type { RunStatus, WaitingOn } from "@holdfast/core";
 
+export const STATUSES = [
+  "queued",
+  "running",
+  "waiting",
+  "succeeded",
+  "failed",
+  "cancelled",
+  "dead",
+] as const satisfies RunStatus[];
+
 /** Never colour alone: each has its sign. */
 const signs: Record<RunStatus, { readonly sign: string; readonly tone: string }> = {
   queued: { sign: "○", tone: "plain" },
