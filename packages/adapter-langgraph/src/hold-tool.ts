@@ -1,13 +1,17 @@
-import type { Port } from "@holdfast/core";
+import type { Effect, Port } from "@holdfast/core";
 import { executionOf, nodeInput } from "./execution.ts";
 import { fromKept, isMessage, type ToolCall, toKept } from "./kept.ts";
 import { shadowOf } from "./shadow.ts";
 import { isControlFlow, unlessStopped } from "./stop.ts";
 import { unannounced } from "./watchdog.ts";
 
+/** On a tool of Holdfast's own: its effect. */
+export const EFFECT: unique symbol = Symbol.for("holdfast.langgraph.effect");
+
 /** A tool of LangChain: what it is called with is checked against its schema, and then `_call` does it. */
 export interface Tool {
   readonly name: string;
+  readonly [EFFECT]?: Effect | undefined;
   readonly schema?: Schema | undefined;
   _call(input: unknown, manager: Manager | undefined, config: ToolConfig | undefined): unknown;
 }
@@ -34,7 +38,7 @@ export function holdTool<T extends Tool>(tool: T, port: Port, given: unknown): T
       const called = isToolCall(given)
         ? { id: given.id, input: given.args }
         : { id: idIn(config), input: given };
-      const call = { ...called, signal: config?.signal };
+      const call = { ...called, signal: config?.signal, effect: tool[EFFECT] };
       return held(tool.name, port, call, async ({ signal, changed }) => {
         const input = changed ? await parse(tool.schema, changed.input) : parsed;
         const output = await tool._call(input, manager, { ...config, signal });
@@ -48,6 +52,7 @@ interface Called {
   readonly id: string | undefined;
   readonly input: unknown;
   readonly signal: AbortSignal | undefined;
+  readonly effect?: Effect | undefined;
 }
 
 interface Going {
@@ -60,7 +65,7 @@ interface Going {
 export function held(
   name: string,
   port: Port,
-  { id, input: raw, signal }: Called,
+  { id, input: raw, signal, effect }: Called,
   work: (going: Going) => unknown,
 ): Promise<unknown> {
   const input = toKept(raw);
@@ -71,6 +76,7 @@ export function held(
     answer: id === undefined ? undefined : answerThatAsks(id, nodeInput()),
     input,
     verbatim: true,
+    effect,
     signal,
     undone: isControlFlow,
   } as const;

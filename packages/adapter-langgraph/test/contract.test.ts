@@ -2,7 +2,7 @@ import { adapterContract, type ContractAgent, type ContractBench } from "@holdfa
 import { HumanMessage, SystemMessage } from "@langchain/core/messages";
 import { MemorySaver } from "@langchain/langgraph";
 import { freshDatabase } from "../../../test/fresh-database.ts";
-import { withDurability } from "../src/index.ts";
+import { requestInput, withDurability } from "../src/index.ts";
 import {
   type CompiledMessagesGraph,
   handWritten,
@@ -39,9 +39,12 @@ for (const [name, make] of Object.entries(agents)) {
 
 function benchOf(make: (parts: Parts) => CompiledMessagesGraph): ContractBench {
   return {
-    agent({ turns, tools, prompt = "Go.", system }: ContractAgent) {
+    agent({ turns, tools, requestInput: asking, prompt = "Go.", system }: ContractAgent) {
       const model = new ScriptedChat(turns);
-      const held = Object.entries(tools).map(([name, does]) => toolOf(name, does));
+      const held = [
+        ...Object.entries(tools).map(([name, does]) => toolOf(name, does)),
+        ...(asking ? [requestInput(asking)] : []),
+      ];
       const app = withDurability(make({ model, tools: held }));
       const configurable = { thread_id: crypto.randomUUID() };
       const messages = [

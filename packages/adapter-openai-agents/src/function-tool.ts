@@ -1,7 +1,7 @@
 import { HoldfastError } from "@holdfast/core";
 import { parsed, toolName } from "./answer.ts";
 import { takeOver } from "./approval.ts";
-import { derive } from "./mark.ts";
+import { derive, EFFECT } from "./mark.ts";
 import type { FunctionTool, Invoke, InvokeDetails } from "./sdk.ts";
 import { callTool } from "./tool-call.ts";
 
@@ -14,7 +14,7 @@ export function holdFunctionTool(tool: FunctionTool): FunctionTool {
     const { toolCall, signal } = details ?? {};
     const asked = parsed(input);
     const name = toolName({ name: tool.name, namespace: toolCall?.namespace });
-    const call = { name, id: toolCall?.callId, input: asked, signal };
+    const call = { name, id: toolCall?.callId, input: asked, signal, effect: tool[EFFECT] };
     const made = callTool(held, call, runContext, (live) => {
       const given = !live || live.input === asked ? input : JSON.stringify(live.input);
       return tool.invoke(runContext, given, inBody(details, live?.signal ?? signal));

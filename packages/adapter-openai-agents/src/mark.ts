@@ -1,6 +1,9 @@
 /** On what is held already, so that nothing is held twice, whichever copy of this package came first. */
 export const MARK: unique symbol = Symbol.for("holdfast.openai-agents");
 
+/** On a tool of Holdfast's own: its effect. */
+export const EFFECT: unique symbol = Symbol.for("holdfast.openai-agents.effect");
+
 export const isHeld = (value: object): boolean => MARK in value;
 
 /** The same object with other properties. By descriptors: what the SDK hides under symbols must come along. */

@@ -3,6 +3,9 @@
  * and its CommonJS copy are different classes, and a user may have either.
  */
 
+import type { Effect } from "@holdfast/core";
+import type { EFFECT } from "./mark.ts";
+
 export type Callable = (...args: never[]) => unknown;
 
 /** The class that the user hands in. */
@@ -100,6 +103,7 @@ export interface FunctionTool {
   readonly timeoutMs?: number | undefined;
   readonly outputSchema?: unknown;
   readonly needsApproval: NeedsApproval;
+  readonly [EFFECT]?: Effect;
   /** Only of agents as tools: listens to the events of the inner run. */
   readonly on?: unknown;
 }

@@ -1,7 +1,7 @@
 import { adapterContract, type ContractAgent } from "@holdfast/core/testing";
 import { freshDatabase } from "../../../test/fresh-database.ts";
 import { ScriptedModel } from "../../adapter-vercel-ai/test/scripted-model.ts";
-import { withDurability } from "../src/index.ts";
+import { requestInput, withDurability } from "../src/index.ts";
 import { versions } from "./versions.ts";
 
 const REUSED = "the SDK refuses an answer that uses a tool call id again, before anything is called";
@@ -27,22 +27,25 @@ for (const { name, sdk, refusesReusedIds } of versions) {
     const runner = new sdk.Runner({ modelProvider });
     let models = 0;
     return {
-      agent({ turns, tools, prompt = "Go.", system }: ContractAgent) {
+      agent({ turns, tools, requestInput: asking, prompt = "Go.", system }: ContractAgent) {
         const model = `contract-${++models}`;
         server.script(model, ...turns);
         const agent = new sdk.Agent({
           name: "Contract",
           model,
           ...(system === undefined ? {} : { instructions: system }),
-          tools: Object.entries(tools).map(([called, does]) =>
-            sdk.tool({
-              name: called,
-              description: called,
-              strict: false,
-              parameters: { type: "object", properties: {}, required: [], additionalProperties: true },
-              execute: does,
-            }),
-          ),
+          tools: [
+            ...Object.entries(tools).map(([called, does]) =>
+              sdk.tool({
+                name: called,
+                description: called,
+                strict: false,
+                parameters: { type: "object", properties: {}, required: [], additionalProperties: true },
+                execute: does,
+              }),
+            ),
+            ...(asking ? [requestInput(asking)] : []),
+          ],
         });
         return {
           run: async () => (await runner.run(agent, prompt)).finalOutput as string,

@@ -1,6 +1,6 @@
 import { adapterContract, type ContractAgent } from "@holdfast/core/testing";
 import { freshDatabase } from "../../../test/fresh-database.ts";
-import { withDurability } from "../src/index.ts";
+import { requestInput, withDurability } from "../src/index.ts";
 import { ScriptedModel } from "./scripted-model.ts";
 import { stepCount, versions } from "./versions.ts";
 
@@ -15,7 +15,7 @@ for (const { name, ai: plain, createProvider } of versions) {
     const ai = withDurability(plain as never) as typeof plain;
     let models = 0;
     return {
-      agent({ turns, tools, prompt = "Go.", system }: ContractAgent) {
+      agent({ turns, tools, requestInput: asking, prompt = "Go.", system }: ContractAgent) {
         const id = `contract-${name}-${++models}`;
         server.script(id, ...turns);
         const model = createProvider({ name: "scripted", baseURL: server.url, includeUsage: true })(id);
@@ -23,12 +23,15 @@ for (const { name, ai: plain, createProvider } of versions) {
           model,
           prompt,
           ...(system === undefined ? {} : { system }),
-          tools: Object.fromEntries(
-            Object.entries(tools).map(([called, does]) => [
-              called,
-              ai.tool({ inputSchema: ai.jsonSchema({ type: "object" }), execute: does }),
-            ]),
-          ),
+          tools: {
+            ...Object.fromEntries(
+              Object.entries(tools).map(([called, does]) => [
+                called,
+                ai.tool({ inputSchema: ai.jsonSchema({ type: "object" }), execute: does }),
+              ]),
+            ),
+            ...(asking ? { requestInput: requestInput(asking) } : {}),
+          },
           stopWhen: stepCount(plain, 9),
         });
         return {

@@ -1,3 +1,5 @@
+import type { Asking } from "../asking.ts";
+
 /** What the scripted model says in one turn: a text, or the tools it calls. */
 export interface ContractTurn {
   readonly text?: string;
@@ -9,6 +11,8 @@ export interface ContractAgent {
   readonly turns: readonly ContractTurn[];
   /** By name: what a tool does with its input. Inputs and outputs are records. */
   readonly tools: Readonly<Record<string, (input: never) => unknown>>;
+  /** It has the adapter's own tool as well that asks a person, by the name `requestInput`, made with this. */
+  readonly requestInput?: Omit<Asking<unknown>, "question">;
   /** The agent's prompt. Absent: always the same one. */
   readonly prompt?: string;
   /** Its system prompt. Absent: none. */

@@ -33,6 +33,12 @@ export function policyRows({ row, open, newId, agent }: Rows): void {
     return { made: agent(made), called };
   }
 
+  /** A tool, and what it was called with. */
+  function counting() {
+    const calls: unknown[] = [];
+    return { calls, does: (input: unknown) => ({ seen: calls.push(input) }) };
+  }
+
   /** The run's one open question, asked by a Holdfast of its own. */
   async function questionOf(id: string) {
     const hf = await open();
@@ -42,6 +48,27 @@ export function policyRows({ row, open, newId, agent }: Rows): void {
   }
 
   for (const how of ["run", "stream"] as const) {
+    row(`a model asks a person, and is told the answer once (${how})`, async () => {
+      const { calls, does } = counting();
+      const turns = [
+        { calls: [{ name: "requestInput", input: { question: "Which order?" } }] },
+        { calls: [{ name: "look", input: { n: 1 } }] },
+        { text: "done" },
+      ];
+      const made = agent({ turns, tools: { look: does }, requestInput: { by: ["ana"], expiresIn: "2d" } });
+      const id = newId();
+      await expect((await open()).run(id, made[how])).rejects.toThrow("(RUN_WAITING)");
+      const { hf, question } = await questionOf(id);
+      expect(question).toMatchObject({ asks: "input", question: "Which order?", of: ["ana"] });
+      expect(question.expiresAt).toBeInstanceOf(Date);
+      await hf.questions.answer(question.id, { value: "A-7", by: "ana" });
+      expect(await (await open()).run(id, made[how])).toBe("done");
+      expect(made.heard().split("A-7")).toHaveLength(2);
+      expect(calls).toHaveLength(1);
+      expect(await hf.questions.list({ runId: id })).toEqual([]);
+      expect(made.asked()).toBe(3);
+    });
+
     row(`a refused call never reaches the tool, and the model is told why (${how})`, async () => {
       const { made, called } = paying();
       const policy = [{ tool: "pay", then: "deny", reason: "the till is closed" }] as const;
