@@ -1,7 +1,7 @@
 import * as newest from "@openai/agents";
 import * as oldest from "agents-oldest";
 import { expectTypeOf, test } from "vitest";
-import { PostgresSession, requestInput, withDurability } from "../src/index.ts";
+import { PostgresSession, type requestInput, withDurability } from "../src/index.ts";
 
 // What these tests say is checked by the type check. Run, they only look at the modules.
 
