@@ -1,26 +1,12 @@
-import { openHoldfast } from "@holdfast/core";
 import { afterAll, beforeAll, expect, type TestContext, test } from "vitest";
-import { ScriptedModel, type Turn } from "../../packages/adapter-vercel-ai/test/scripted-model.ts";
-import { freshDatabase } from "../fresh-database.ts";
+import type { Turn } from "../../packages/adapter-vercel-ai/test/scripted-model.ts";
 import { DevServer, forgetSaved, savedByServer } from "./dev-server/server.ts";
-import { Downstream } from "./downstream.ts";
+import { inTurn, says, scene, text, turnsOf } from "./scene.ts";
 
-const model = new ScriptedModel();
-const downstream = new Downstream();
-let database: Awaited<ReturnType<typeof freshDatabase>>;
-let hf: Awaited<ReturnType<typeof openHoldfast>>;
+const { model, downstream, hf, places, asked, seen } = scene();
 
-beforeAll(async () => {
-  await Promise.all([model.listen(), downstream.listen(), forgetSaved()]);
-  database = await freshDatabase();
-  hf = await openHoldfast({ database: database.url });
-});
-afterAll(async () => {
-  await hf.close();
-  model.close();
-  downstream.close();
-  await Promise.all([database.drop(), forgetSaved()]);
-});
+beforeAll(forgetSaved);
+afterAll(forgetSaved);
 
 interface State {
   readonly messages: readonly { readonly content: unknown }[];
@@ -31,38 +17,34 @@ interface State {
 function given({ onTestFinished }: TestContext, graph: string, ...turns: readonly Turn[]) {
   const thread = crypto.randomUUID();
   model.script(thread, ...turns);
-  const asked = { assistant_id: graph, if_not_exists: "create" };
+  const call = { assistant_id: graph, if_not_exists: "create" };
   const input = { messages: [{ role: "user", content: "Do the steps." }] };
   return {
     thread,
     start: async () => {
+      const { database, modelUrl, downstreamUrl } = places();
       const server = await DevServer.start({
-        DATABASE_URL: database.url,
-        MODEL_URL: model.url,
+        DATABASE_URL: database,
+        MODEL_URL: modelUrl,
         MODEL_ID: thread,
-        DOWNSTREAM_URL: downstream.url,
+        DOWNSTREAM_URL: downstreamUrl,
       });
       onTestFinished(() => server.kill());
       return {
         kill: () => server.kill(),
         begin: () =>
-          server.ask("POST", `/threads/${thread}/runs`, { ...asked, input }) as Promise<{ run_id: string }>,
-        wait: (call: object = { input }) =>
-          server.ask("POST", `/threads/${thread}/runs/wait`, { ...asked, ...call }) as Promise<State>,
+          server.ask("POST", `/threads/${thread}/runs`, { ...call, input }) as Promise<{ run_id: string }>,
+        wait: (more: object = { input }) =>
+          server.ask("POST", `/threads/${thread}/runs/wait`, { ...call, ...more }) as Promise<State>,
         drop: (run: string) => server.ask("DELETE", `/threads/${thread}/runs/${run}`),
       };
     },
-    asked: () => model.asked(thread).map(({ turn }) => turn),
-    calls: () => downstream.calls(thread).map(({ tool }) => tool),
-    keysOf: (tool: string) =>
-      new Set(downstream.calls(thread).flatMap((call) => (call.tool === tool ? [call.key] : []))),
+    asked: () => asked(thread),
+    ...seen(thread),
   };
 }
 
 const untilSaved = (thread: string) => expect.poll(savedByServer, { timeout: 30_000 }).toContain(thread);
-
-const says = (name: string): Turn => ({ calls: [{ name, input: {} }] });
-const steps = [says("step1"), says("step2"), says("step3"), { text: "Done." }];
 
 test.for([
   { graph: "hand-written", saved: false, had: "had saved nothing" },
@@ -70,7 +52,7 @@ test.for([
 ])(
   "a graph that the LangGraph dev server serves ($graph) goes on where it was when the server is killed inside a tool, and $had",
   async ({ graph, saved }, context) => {
-    const { thread, start, asked, calls, keysOf } = given(context, graph, ...steps);
+    const { thread, start, asked, tools, keysOf } = given(context, graph, ...inTurn);
     const { arrived } = downstream.withhold(thread, "step2");
     const first = await start();
     const { run_id: left } = await first.begin();
@@ -78,7 +60,7 @@ test.for([
     if (saved) await untilSaved(thread);
     await first.kill();
     if (!saved) await forgetSaved();
-    expect([asked(), calls()]).toEqual([
+    expect([asked(), tools()]).toEqual([
       [0, 1],
       ["step1", "step2"],
     ]);
@@ -86,26 +68,30 @@ test.for([
     const second = await start();
     if (saved) await second.drop(left); // the server never ends it, and lets no other one begin beside it
     const { messages } = await second.wait({ input: null });
-    expect(messages.at(-1)?.content).toBe("Done.");
-    expect(asked()).toEqual([0, 1, 2, 3]);
-    expect(calls()).toEqual(["step1", "step2", "step2", "step3"]);
-    expect(keysOf("step2").size).toBe(1);
-    expect(await hf.runs.get(`${thread}#1`)).toMatchObject({ status: "succeeded", attempts: { crashes: 1 } });
+    expect(messages.at(-1)?.content).toBe(text);
+    expect(asked()).toEqual(turnsOf(inTurn));
+    expect(tools()).toEqual(["step1", "step2", "step2", "step3"]);
+    expect(new Set(keysOf("step2")).size).toBe(1);
+    expect(await hf().runs.get(`${thread}#1`)).toMatchObject({
+      status: "succeeded",
+      attempts: { crashes: 1 },
+    });
   },
 );
 
 test("what policy asks comes out of the LangGraph dev server as an interrupt, and a command that it is sent answers it", async (context) => {
-  const { thread, start, calls } = given(context, "agent", says("step1"), says("wire"), { text: "Done." });
+  const wires = { calls: [{ name: "wire", input: {} }] };
+  const { thread, start, tools } = given(context, "agent", says(1), wires, { text });
   const server = await start();
   const { __interrupt__: asked = [] } = await server.wait();
   expect(asked).toEqual([
     expect.objectContaining({ value: expect.objectContaining({ asks: "approval", name: "wire" }) }),
   ]);
-  expect(calls()).toEqual(["step1"]);
+  expect(tools()).toEqual(["step1"]);
 
   const resume = { [asked[0]?.id ?? ""]: { approve: true, by: "ana" } };
   const { messages } = await server.wait({ command: { resume } });
-  expect(messages.at(-1)?.content).toBe("Done.");
-  expect(calls()).toEqual(["step1", "wire"]);
-  expect(await hf.runs.get(`${thread}#1`)).toMatchObject({ status: "succeeded" });
+  expect(messages.at(-1)?.content).toBe(text);
+  expect(tools()).toEqual(["step1", "wire"]);
+  expect(await hf().runs.get(`${thread}#1`)).toMatchObject({ status: "succeeded" });
 });

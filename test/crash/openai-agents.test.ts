@@ -1,35 +1,11 @@
-import { openHoldfast } from "@holdfast/core";
-import { afterAll, beforeAll, describe, expect, type TestContext, test } from "vitest";
-import { ScriptedModel, type Turn } from "../../packages/adapter-vercel-ai/test/scripted-model.ts";
-import { freshDatabase } from "../fresh-database.ts";
-import { Child } from "../process.ts";
-import { Downstream } from "./downstream.ts";
+import { describe, expect, type TestContext, test } from "vitest";
+import type { Turn } from "../../packages/adapter-vercel-ai/test/scripted-model.ts";
 import type { Task } from "./openai-agents-worker.ts";
+import { inTurn, scene, startWorker, text, turnsOf, twoAtOnce } from "./scene.ts";
 
-const model = new ScriptedModel();
-const downstream = new Downstream();
-let database: Awaited<ReturnType<typeof freshDatabase>>;
-let hf: Awaited<ReturnType<typeof openHoldfast>>;
+const { model, hf, places, asked, seen, killInStep2 } = scene();
 
-beforeAll(async () => {
-  await Promise.all([model.listen(), downstream.listen()]);
-  database = await freshDatabase();
-  hf = await openHoldfast({ database: database.url });
-});
-afterAll(async () => {
-  await hf.close();
-  model.close();
-  downstream.close();
-  await database.drop();
-});
-
-const says = (...steps: number[]): Turn => ({
-  calls: steps.map((n) => ({ name: `step${n}`, input: { n } })),
-});
-const text = "All three steps are done.";
-const inTurn: Turn[] = [says(1), says(2), says(3), { text }];
-const twoAtOnce: Turn[] = [says(1, 2), says(3), { text }];
-const afterHandoff: Turn[] = [{ calls: [{ name: "transfer_to_Worker", input: {} }] }, ...inTurn];
+const afterHandoff: readonly Turn[] = [{ calls: [{ name: "transfer_to_Worker", input: {} }] }, ...inTurn];
 const toInner: Turn[] = [{ calls: [{ name: "ask_inner", input: { input: "Do the steps." } }] }, { text }];
 
 interface Shape {
@@ -61,7 +37,7 @@ const shapes: readonly Shape[] = [
 
 /** A run that no other test has: its scripts, its task, and what was seen of it from outside. */
 function given(
-  { onTestFinished }: TestContext,
+  context: TestContext,
   { shape, script, inner = [] }: Shape,
   rest: Pick<Task, "version" | "step2"> & Partial<Task>,
 ) {
@@ -69,45 +45,25 @@ function given(
   const modelId = `model-${runId}`;
   model.script(modelId, ...script);
   model.script(`${modelId}-inner`, ...inner);
-  const urls = { modelUrl: model.url, downstreamUrl: downstream.url };
-  const task: Task = { database: database.url, runId, shape, modelId, ...urls, ...rest };
+  const task: Task = { ...places(), runId, shape, modelId, ...rest };
+  const start = () => startWorker(context, "crash/openai-agents-worker.ts", task);
+  const { tools, calls } = seen(runId);
   return {
     runId,
-    start: () => {
-      const child = new Child("crash/openai-agents-worker.ts", [JSON.stringify(task)]);
-      onTestFinished(() => child.kill());
-      return child;
-    },
-    /** The turns that the models were asked for: each is paid. */
-    asked: () =>
-      [model.asked(modelId), model.asked(`${modelId}-inner`)].map((asked) => asked.map(({ turn }) => turn)),
-    tools: () => downstream.calls(runId).map(({ tool }) => tool),
-    keys: () => downstream.calls(runId).map(({ tool, key }) => `${tool} ${key}`),
+    start,
+    asked: () => [asked(modelId), asked(`${modelId}-inner`)],
+    tools,
+    keys: () => calls().map(({ tool, key }) => `${tool} ${key}`),
+    killInStep2: () => killInStep2(start, runId, rest.unprotected ? undefined : runId),
   };
 }
-
-/** Starts a process, and kills it when step2 has had its effect and all else is on record that can be. */
-async function killInStep2(run: ReturnType<typeof given>, { durable = true } = {}): Promise<void> {
-  const { arrived } = downstream.withhold(run.runId, "step2");
-  const first = run.start();
-  await Promise.race([arrived, first.says("value")]);
-  if (durable) await observed(run.runId, "step1");
-  await first.kill("SIGKILL");
-  expect(await first.exited()).toMatchObject({ signal: "SIGKILL" });
-}
-
-async function observed(runId: string, tool: string): Promise<void> {
-  for await (const entry of hf.tail(runId)) if (entry.kind === "observation" && entry.name === tool) return;
-}
-
-const turnsOf = (script: readonly Turn[] = []) => script.map((_, turn) => turn);
 
 describe.concurrent.each(["oldest", "newest"] as const)("the %s SDK", (version) => {
   test.for(shapes)(
     "killed inside the second of three tools, $how, an agent goes on where it was: nothing recorded is done again",
     async (shape, context) => {
       const run = given(context, shape, { version, step2: "idempotent" });
-      await killInStep2(run);
+      await run.killInStep2();
       expect(run.asked().flat()).toHaveLength(shape.recorded);
       expect(run.tools().toSorted()).toEqual(["step1", "step2"]);
 
@@ -118,12 +74,12 @@ describe.concurrent.each(["oldest", "newest"] as const)("the %s SDK", (version) 
       expect(run.asked()).toEqual([turnsOf(shape.script), turnsOf(shape.inner)]);
       expect(run.tools().slice(2)).toEqual(["step2", "step3"]);
       expect(new Set(run.keys()).size).toBe(3);
-      expect(await hf.runs.get(run.runId)).toMatchObject({
+      expect(await hf().runs.get(run.runId)).toMatchObject({
         status: "succeeded",
         epoch: 2,
         attempts: { crashes: 1 },
       });
-      expect((await hf.entries(run.runId)).filter(({ kind }) => kind === "note")).toEqual([]);
+      expect((await hf().entries(run.runId)).filter(({ kind }) => kind === "note")).toEqual([]);
     },
   );
 
@@ -131,16 +87,16 @@ describe.concurrent.each(["oldest", "newest"] as const)("the %s SDK", (version) 
     "killed inside a tool that is once, $how, an agent waits until somebody says what became of it",
     async (shape, context) => {
       const run = given(context, shape, { version, step2: "once" });
-      await killInStep2(run);
+      await run.killInStep2();
       const before = [run.asked(), run.tools()];
       const { code, details } = await run.start().says("refused");
-      const [doubt] = await hf.doubts.list({ runId: run.runId });
+      const [doubt] = await hf().doubts.list({ runId: run.runId });
       expect(doubt).toMatchObject({ name: "step2", input: { n: 2 } });
       expect(code).toBe("RUN_WAITING");
       expect(details).toMatchObject({ waitingOn: "doubt", doubts: [doubt?.step] });
       expect([run.asked(), run.tools()]).toEqual(before);
 
-      await hf.doubts.resolve(run.runId, doubt?.step ?? "", { happened: { done: "step2" } }, { by: "ana" });
+      await hf().doubts.resolve(run.runId, doubt?.step ?? "", { happened: { done: "step2" } }, { by: "ana" });
       expect(await run.start().says("value")).toMatchObject({ value: { text } });
       expect(run.tools()).toEqual(["step1", "step2", "step3"]);
     },
@@ -149,7 +105,7 @@ describe.concurrent.each(["oldest", "newest"] as const)("the %s SDK", (version) 
   test("without Holdfast, the same agent is paid for again and repeats what it has done", async (context) => {
     const [shape] = shapes as [Shape];
     const run = given(context, shape, { version, step2: "once", unprotected: true });
-    await killInStep2(run, { durable: false });
+    await run.killInStep2();
     await run.start().says("value");
     expect(run.asked()[0]).toEqual([0, 1, 0, 1, 2, 3]);
     expect(run.tools()).toEqual(["step1", "step2", "step1", "step2", "step3"]);

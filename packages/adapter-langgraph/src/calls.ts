@@ -1,8 +1,7 @@
-import { current, HoldfastError, type Port } from "@holdfast/core";
+import { current, HoldfastError, openOutlet, type Port } from "@holdfast/core";
 import { drive, type GraphCall } from "./drive.ts";
 import { executionOf } from "./execution.ts";
 import { fromKept, toKept } from "./kept.ts";
-import { Outlet } from "./outlet.ts";
 import { answerWith, chunksOf, interruptsOf } from "./questions.ts";
 import { HoldfastSaver } from "./saver/saver.ts";
 import { isControlFlow } from "./stop.ts";
@@ -33,7 +32,7 @@ export async function* callOnThread(call: GraphCall): AsyncGenerator<unknown> {
   const run = await runOf(hf, { thread, agent, input, checkpoint, onUnfinished });
   // An answer is one to what the run asks; LangGraph has asked nothing then, and goes on with nothing.
   if (run.asks) await answerWith(hf, run.id, (input as { resume?: unknown }).resume);
-  const outlet = new Outlet<unknown>();
+  const outlet = openOutlet<unknown>();
   let interrupted = false;
   let began = false;
   let driven: Promise<void> | undefined;
@@ -57,20 +56,20 @@ export async function* callOnThread(call: GraphCall): AsyncGenerator<unknown> {
   });
   done
     .then(
-      () => outlet.end(),
+      () => outlet.close(),
       async (error: unknown) => {
-        if (!interrupted && !asksPeople(error)) return outlet.fail(unfinishedOr(error, run.id));
+        if (!interrupted && !asksPeople(error)) return outlet.error(unfinishedOr(error, run.id));
         if (asksPeople(error)) {
           await driven?.catch(() => {}); // what the graph streams as it winds up comes first
           const interrupts = await interruptsOf(hf, run.id);
-          for (const chunk of chunksOf(graph, call.options, interrupts)) outlet.push(chunk);
+          for (const chunk of chunksOf(graph, call.options, interrupts)) outlet.enqueue(chunk);
         }
-        outlet.end();
+        outlet.close();
       },
     )
-    .catch(outlet.fail.bind(outlet));
+    .catch(outlet.error);
   try {
-    yield* outlet;
+    yield* outlet.stream;
   } finally {
     await done.catch(() => {}); // as LangGraph does, whose generator ends with the graph
   }
@@ -79,7 +78,7 @@ export async function* callOnThread(call: GraphCall): AsyncGenerator<unknown> {
 /** A call inside `hf.run`: part of that run. The run's work is re-run over its ledger, and so is the graph. */
 export async function* callInRun(call: GraphCall, around: Port): AsyncGenerator<unknown> {
   const { graph, checkpointer, input, configurable } = call;
-  const outlet = new Outlet<unknown>();
+  const outlet = openOutlet<unknown>();
   const done = around.lane(graph.name ?? "LangGraph", async () => {
     const port = portOf();
     if (checkpointer === undefined || configurable.checkpoint_id !== undefined) {
@@ -98,14 +97,14 @@ export async function* callInRun(call: GraphCall, around: Port): AsyncGenerator<
     );
   });
   done.then(
-    () => outlet.end(),
-    (error: unknown) => outlet.fail(error),
+    () => outlet.close(),
+    (error: unknown) => outlet.error(error),
   );
   around.keep(done.catch(() => {})); // whoever reads the stream is told
-  const stop = () => outlet.fail(around.signal.reason);
+  const stop = () => outlet.error(around.signal.reason);
   around.signal.addEventListener("abort", stop, { once: true });
   try {
-    yield* outlet;
+    yield* outlet.stream;
   } finally {
     around.signal.removeEventListener("abort", stop);
   }
@@ -121,7 +120,7 @@ export async function* callInGraph(call: GraphCall): AsyncGenerator<unknown> {
   }
   const id = `${thread}|${placeOf(call)}`;
   const asked = sameForAll(toKept(input ?? null));
-  const outlet = new Outlet<unknown>();
+  const outlet = openOutlet<unknown>();
   let steering: { error: unknown } | undefined;
   const work = async () => {
     try {
@@ -135,10 +134,10 @@ export async function* callInGraph(call: GraphCall): AsyncGenerator<unknown> {
     return outlet; // no data: the node that is run again gets it rebuilt from the record
   };
   holdfast.run(id, work, { agent: graph.name ?? "LangGraph", input: asked, onLeased }).then(
-    () => outlet.end(),
-    (error: unknown) => outlet.fail(steering ? steering.error : error),
+    () => outlet.close(),
+    (error: unknown) => outlet.error(steering ? steering.error : error),
   );
-  yield* outlet;
+  yield* outlet.stream;
 }
 
 /** How many durable graphs a node has called so far, by what LangGraph keeps of the node's execution. */

@@ -1,6 +1,5 @@
-import type { Holdfast, Port } from "@holdfast/core";
+import type { Holdfast, Outlet, Port } from "@holdfast/core";
 import type { Checkpointer, Configurable, Graph, GraphOptions } from "./graph.ts";
-import type { Outlet } from "./outlet.ts";
 import { Watchdog } from "./watchdog.ts";
 
 /** A call of a durable graph. */
@@ -41,7 +40,7 @@ export async function drive(
       : {}),
   };
   try {
-    for await (const chunk of source(input, more, port.signal)) outlet.push(chunk);
+    for await (const chunk of source(input, more, port.signal)) outlet.enqueue(chunk);
   } finally {
     port.signal.removeEventListener("abort", stop);
   }

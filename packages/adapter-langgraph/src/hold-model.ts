@@ -1,10 +1,9 @@
-import type { Live, Port } from "@holdfast/core";
+import { type Live, type Outlet, openOutlet, type Port } from "@holdfast/core";
 import { AIMessageChunk } from "@langchain/core/messages";
 import { ChatGenerationChunk } from "@langchain/core/outputs";
 import type { CallOptions, ChatModel } from "./chat-model.ts";
 import type { Message } from "./kept.ts";
 import { type Answer, capped, keptAnswer, modelCall, readAnswer } from "./model-request.ts";
-import { Outlet } from "./outlet.ts";
 import { messagesOf, modelOf } from "./set.ts";
 import { shadowOf } from "./shadow.ts";
 import { unlessStopped } from "./stop.ts";
@@ -87,17 +86,17 @@ async function* stream(
     }
     return;
   }
-  const outlet = new Outlet<Chunk>();
+  const outlet = openOutlet<Chunk>();
   const asked = capped({ model, options }, begun.maxOutputTokens);
   const pumped = pump(begun, outlet, () =>
     asked.model._streamResponseChunks(messages, { ...asked.options, signal: begun.signal }, manager),
   );
   port.keep(pumped); // read to its end, whoever goes away: it is paid for
   unlessStopped(port, pumped).then(
-    () => outlet.end(),
-    (error: unknown) => outlet.fail(error),
+    () => outlet.close(),
+    (error: unknown) => outlet.error(error),
   );
-  yield* outlet;
+  yield* outlet.stream;
 }
 
 /** Each chunk goes through as it comes; the end, only once the whole answer is on record. */
@@ -112,14 +111,14 @@ async function pump(
       for await (const chunk of unannounced(source)) {
         chunk.message.id ??= live.key;
         whole = whole ? whole.concat(chunk) : chunk;
-        outlet.push(chunk);
+        outlet.enqueue(chunk);
         await live.grow(Buffer.byteLength(JSON.stringify(chunk.message.content)));
       }
     });
     if (!whole) throw new Error("The model's stream ended without an answer.");
   } catch (error) {
     await live.fail(error, { said: whole?.message.content });
-    outlet.fail(error);
+    outlet.error(error);
     return;
   }
   const { message, text, generationInfo } = whole;

@@ -1,40 +1,6 @@
-import { type Holdfast, type HoldfastOptions, openHoldfast } from "@holdfast/core";
-import { afterAll, afterEach, beforeAll } from "vitest";
-import { freshDatabase } from "../../../test/fresh-database.ts";
+import type { Holdfast } from "@holdfast/core";
 
-/** A database, and Holdfasts on it, for the tests of one file. */
-export function workbench(options: HoldfastOptions = {}) {
-  const opened: Holdfast[] = [];
-  let database: Awaited<ReturnType<typeof freshDatabase>>;
-  let shared: Holdfast;
-
-  const open = async (more: HoldfastOptions = {}): Promise<Holdfast> =>
-    openHoldfast({ database: database.url, graceSeconds: 0.1, ...options, ...more });
-
-  beforeAll(async () => {
-    database = await freshDatabase();
-    shared = await open();
-  });
-  afterEach(async () => {
-    await Promise.all(opened.splice(0).map((hf) => hf.close({ graceSeconds: 0 })));
-  });
-  afterAll(async () => {
-    await shared.close({ graceSeconds: 0 });
-    await database.drop();
-  });
-
-  return {
-    /** A Holdfast as one process has it. */
-    here: () => shared,
-    url: () => database.url,
-    /** One more, as another process would have it. */
-    open: async (more: HoldfastOptions = {}): Promise<Holdfast> => {
-      const hf = await open(more);
-      opened.push(hf);
-      return hf;
-    },
-  };
-}
+export { workbench } from "../../../test/workbench.ts";
 
 /** The configuration of a thread that no other test has. */
 export const newThread = () => ({ configurable: { thread_id: `thread-${crypto.randomUUID()}` } });

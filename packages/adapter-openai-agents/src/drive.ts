@@ -1,6 +1,5 @@
 import { Readable } from "node:stream";
-import { current, type Port } from "@holdfast/core";
-import { openOutlet } from "./outlet.ts";
+import { current, openOutlet, type Port } from "@holdfast/core";
 import type { StreamedResult } from "./sdk.ts";
 
 /**

@@ -1,7 +1,6 @@
-import type { Begun, Live } from "@holdfast/core";
+import { type Begun, type Live, type Outlet, openOutlet } from "@holdfast/core";
 import { type Answer, slim, toResponse } from "./answer.ts";
 import { type Asking, asLive, inBody } from "./model-call.ts";
-import { type Outlet, openOutlet } from "./outlet.ts";
 import type { ModelResponse, OutputItem, StreamEvent } from "./sdk.ts";
 import { unlessStopped } from "./stop.ts";
 

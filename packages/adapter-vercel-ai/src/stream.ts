@@ -1,8 +1,7 @@
-import type { Live } from "@holdfast/core";
+import { type Live, type Outlet, openOutlet } from "@holdfast/core";
 import { slim } from "./answer.ts";
 import type { Hold } from "./hold.ts";
 import type { Part, Streamed } from "./language-model.ts";
-import { type Outlet, openOutlet } from "./outlet.ts";
 import { unlessStopped } from "./stop.ts";
 import { type Recording, Tape } from "./tape.ts";
 

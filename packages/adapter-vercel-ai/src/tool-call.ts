@@ -1,7 +1,6 @@
-import type { Effect, Live } from "@holdfast/core";
+import { type Effect, type Live, openOutlet } from "@holdfast/core";
 import type { Hold } from "./hold.ts";
 import { EFFECT, type MARK } from "./mark.ts";
-import { openOutlet } from "./outlet.ts";
 import { unlessStopped } from "./stop.ts";
 import { governedBy } from "./tool-schema.ts";
 

@@ -72,6 +72,7 @@ export type { RunStatus, WaitingOn } from "./run/status.ts";
 export { current } from "./inside.ts";
 export { expectSteps } from "./empty-run.ts";
 export { outsideRun } from "./outside-run.ts";
+export { type Outlet, openOutlet } from "./outlet.ts";
 export type { OwnedRun, Port, Substitution } from "./port.ts";
 export type { Migration, PackageMigrations } from "./store/migrate.ts";
 export type { Begun, Call, Checked, EmittedCall, Governed, Live, OwnRuling, Recorded } from "./step/call.ts";

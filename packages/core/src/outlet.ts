@@ -5,7 +5,7 @@ export interface Outlet<T> {
   readonly error: (error: unknown) => void;
 }
 
-/** A stream to write to, whether or not anybody still reads it. */
+/** A stream to write to, whether or not anybody reads it still. Once that is closed or in error, writing does nothing. */
 export function openOutlet<T>(): Outlet<T> {
   let reader: ReadableStreamDefaultController<T> | undefined;
   const stream = new ReadableStream<T>({
