@@ -1,4 +1,4 @@
-import { ask, idempotencyKey, openHoldfast } from "@holdfast/core";
+import { idempotencyKey, openHoldfast } from "@holdfast/core";
 import { PostgresSession, withDurability } from "@holdfast/openai-agents";
 // #region wrap
 import { Agent, Runner, run, tool } from "@openai/agents";
@@ -76,22 +76,6 @@ const [question] = await hf.questions.list({ runId: "transfer-9" });
 if (question) await hf.questions.answer(question.id, { approve: true, by: "ana" });
 await hf.run("transfer-9", () => run(treasury, "Wire 900.00.")); // here, or in another process
 // #endregion
-
-// #region interruptions
-const withHosted = async () => {
-  let result = await run(treasury, "Ask the CRM.");
-  while (result.interruptions.length > 0) {
-    for (const item of result.interruptions) {
-      const approved = await ask({ question: `May ${item.name} be called?`, schema: z.boolean() });
-      if (approved) result.state.approve(item);
-      else result.state.reject(item);
-    }
-    result = await run(treasury, result.state);
-  }
-  return result.finalOutput;
-};
-// #endregion
-console.log(withHosted);
 
 // #region hosted
 withDurability(Runner, { hosted: { web_search: "read", file_search: "read" } });

@@ -46,6 +46,7 @@ function findTools(find: Callable) {
     const hold = currentHold();
     if (hold) {
       hold.runContext = runContext;
+      hold.agent = this;
       hold.neverAsks = neverAsks ??= neverAsksOf(this);
       for (const server of this.mcpServers ?? []) passOnKeys(server);
     }

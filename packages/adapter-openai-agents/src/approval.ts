@@ -1,6 +1,6 @@
 import type { Governed } from "@holdfast/core";
 import { currentHold, type Hold } from "./hold.ts";
-import type { Agent, ApplyPatchTool, FunctionTool, NeedsApproval, ShellTool } from "./sdk.ts";
+import type { Agent, ApplyPatchTool, ComputerTool, FunctionTool, NeedsApproval, ShellTool } from "./sdk.ts";
 
 /*
  * The SDK's own approval. Where it asks, `run` comes back with `interruptions`, and whoever called keeps its state and
@@ -9,7 +9,7 @@ import type { Agent, ApplyPatchTool, FunctionTool, NeedsApproval, ShellTool } fr
  * when an answer wants the call.
  */
 
-export type Approvable = FunctionTool | ShellTool | ApplyPatchTool;
+export type Approvable = FunctionTool | ShellTool | ApplyPatchTool | ComputerTool;
 
 /** By tool that is held: what its author says. */
 const authors = new WeakMap<object, NeedsApproval>();
@@ -56,8 +56,10 @@ export function governed(tool: Approvable, { runContext }: Hold, id: string, inp
   const says = async () => {
     // It may have been said before the run, in a state that the SDK interrupted.
     if (runContext.isToolApproved({ toolName: tool.name, callId: id })) return undefined;
-    const asks = await author(runContext, input as object, id);
-    return asks ? ({ then: "ask", rule: "needsApproval" } as const) : undefined;
+    // Of a computer, several actions may be one call.
+    const actions = Array.isArray(input) ? input : [input];
+    const asks = await Promise.all(actions.map((action: object) => author(runContext, action, id)));
+    return asks.includes(true) ? ({ then: "ask", rule: "needsApproval" } as const) : undefined;
   };
   return { ...known, says };
 }

@@ -1,6 +1,6 @@
 import { HoldfastError } from "@holdfast/core";
-import { parsed, toolName } from "./answer.ts";
 import { takeOver } from "./approval.ts";
+import { parsed, toolName } from "./arguments.ts";
 import { derive, EFFECT } from "./mark.ts";
 import type { FunctionTool, Invoke, InvokeDetails } from "./sdk.ts";
 import { callTool } from "./tool-call.ts";

@@ -1,5 +1,5 @@
 import { HoldfastError } from "@holdfast/core";
-import { parsed } from "./answer.ts";
+import { parsed } from "./arguments.ts";
 import { derive, isHeld } from "./mark.ts";
 import type { Agent, Handoff } from "./sdk.ts";
 import { callTool } from "./tool-call.ts";

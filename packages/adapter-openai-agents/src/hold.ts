@@ -1,5 +1,5 @@
 import { current, type Port } from "@holdfast/core";
-import type { NeedsApproval, RunContext, Tool } from "./sdk.ts";
+import type { Agent, HostedTool, NeedsApproval, OutputItem, RunContext, Tool } from "./sdk.ts";
 
 /** What holds one call of `run`: the lane that it was entered in, and what was found in it. */
 export interface Hold {
@@ -8,6 +8,12 @@ export interface Hold {
   readonly tools: Map<string, Tool>;
   /** The names by which a model hands off. */
   readonly handoffs: Set<string>;
+  /** MCP servers that the provider talks to, by label. */
+  readonly servers: Map<string, HostedTool>;
+  /** Calls of a computer that an answer asks for and somebody has to be asked about, by id. */
+  readonly computerCalls: Map<string, OutputItem>;
+  /** The agent whose tools were last looked for: the one whose model answers, and whose calls are made. */
+  agent: Agent | undefined;
   /** The context of the SDK's run, once its first tools are looked for: before any model is asked. */
   runContext: RunContext;
   /** The SDK's function for tools that need no approval. */
@@ -23,7 +29,10 @@ export function openHold(port: Port): Hold {
     port,
     tools: new Map(),
     handoffs: new Set(),
-    runContext: { context: undefined, usage: {}, isToolApproved: () => undefined },
+    servers: new Map(),
+    computerCalls: new Map(),
+    agent: undefined,
+    runContext: { context: undefined, usage: {}, isToolApproved: () => undefined, rejectTool() {} },
     neverAsks: async () => false,
   };
   holds.set(port, hold);

@@ -1,5 +1,6 @@
 import { type Call, current, HoldfastError } from "@holdfast/core";
-import { type Answer, emittedBy, slim, toResponse, usageOf } from "./answer.ts";
+import { type Answer, slim, toResponse, usageOf } from "./answer.ts";
+import { emittedBy } from "./emitted.ts";
 import { type Hold, holdOf } from "./hold.ts";
 import { isHeld, MARK, replaceMethod } from "./mark.ts";
 import { type Asking, asLive, inBody, isInBody } from "./model-call.ts";

@@ -35,6 +35,14 @@ export interface RunContext {
   context: unknown;
   readonly usage: object;
   isToolApproved(call: { toolName: string; callId: string }): boolean | undefined;
+  rejectTool(item: ApprovalItem, options: { message: string }): void;
+}
+
+/** A call that somebody is asked about, as the SDK has it. */
+export interface ApprovalItem {
+  readonly rawItem: OutputItem;
+  readonly agent: Agent | undefined;
+  readonly toolName: string;
 }
 
 export interface Provider {
@@ -137,12 +145,29 @@ export interface ComputerTool {
   readonly name: string;
   /** One, a function that makes one, or what makes one and puts it away. */
   readonly computer: object;
+  readonly needsApproval: NeedsApproval;
+  /** What is made of the provider's warnings about an action: absent, the SDK acts and does not acknowledge them. */
+  readonly onSafetyCheck?: ((asked: object) => unknown) | undefined;
 }
 
 export interface HostedTool {
   readonly type: "hosted_tool";
   readonly name: string;
+  readonly providerData?: HostedData | undefined;
 }
+
+/** Of an MCP server that the provider talks to: its label, and whether and who is asked about calls of its tools. */
+export interface HostedData {
+  readonly type?: string;
+  readonly server_label?: string;
+  readonly require_approval?: unknown;
+  readonly on_approval?: OnApproval | undefined;
+}
+
+export type OnApproval = (
+  runContext: RunContext,
+  item: ApprovalItem,
+) => Promise<{ readonly approve: boolean; readonly reason?: string | undefined }>;
 
 export type Tool = FunctionTool | ShellTool | ApplyPatchTool | ComputerTool | HostedTool;
 

@@ -18,6 +18,7 @@ const CALLS = [
   ["shellActions", "shell"],
   ["applyPatchActions", "applyPatch"],
   ["computerActions", "computer"],
+  ["mcpApprovalRequests", "mcpTool"],
 ] as const;
 
 /** A state that was made outside of `run` (`RunState.fromString`) has its calls bound to tools that are not held. */

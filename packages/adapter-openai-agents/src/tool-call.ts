@@ -43,6 +43,20 @@ export function toolCall(port: Port, tool: Approvable | undefined, asked: Omit<C
   return { kind: "tool", ...asked, ...known };
 }
 
+/**
+ * Waits until a call may be made that is no call of its own on record, because somebody else makes it, or what it calls is.
+ * Gives what whoever approved it changed its arguments to: null where nobody did. Rejects where it may not be made.
+ */
+export async function mayCall(port: Port, call: Call): Promise<{ readonly input: unknown } | null> {
+  const asked = { ...call, pure: true } as Call<{ readonly input: unknown } | null>;
+  const may = async () => {
+    const begun = await port.begin(asked);
+    if (begun.at === "recorded") return begun.value;
+    return await begun.commit(begun.input === call.input ? null : { input: begun.input });
+  };
+  return await unlessStopped(port, may());
+}
+
 function isChanging(value: unknown): value is Changing {
   if (typeof value !== "object" || value === null) return false;
   return "$output" in value && "$context" in value && Object.keys(value).length === 2;

@@ -1,14 +1,14 @@
-import { type Call, current, type Port } from "@holdfast/core";
-import { parsed } from "./answer.ts";
+import { current } from "@holdfast/core";
 import { lookAhead, takeOver } from "./approval.ts";
+import { parsed } from "./arguments.ts";
 import { holdComputer } from "./computer.ts";
 import { holdFunctionTool, toldTo } from "./function-tool.ts";
 import type { Hold } from "./hold.ts";
+import { holdHostedMcp } from "./hosted-mcp.ts";
 import { derive, isHeld, MARK } from "./mark.ts";
 import { toolKey } from "./request.ts";
 import type {
   ApplyPatchTool,
-  ComputerTool,
   Editor,
   EditorMethod,
   FunctionTool,
@@ -16,8 +16,7 @@ import type {
   ShellTool,
   Tool,
 } from "./sdk.ts";
-import { unlessStopped } from "./stop.ts";
-import { callTool, toolCall } from "./tool-call.ts";
+import { callTool, mayCall, toolCall } from "./tool-call.ts";
 
 /** By tool: the same one, held. A tool is held once, because the SDK remembers computers by their tool. */
 const held = new WeakMap<object, Tool>();
@@ -27,7 +26,8 @@ export async function holdTools(tools: readonly Tool[], hold: Hold): Promise<Too
   const all = tools.map((tool) => {
     const known = isHeld(tool) ? tool : (held.get(tool) ?? holdTool(tool));
     held.set(tool, known);
-    if (known.type !== "hosted_tool" && isHeld(known)) hold.tools.set(toolKey(known), known);
+    if (known.type === "hosted_tool") hold.servers.set(known.providerData?.server_label ?? "", known);
+    else if (isHeld(known)) hold.tools.set(toolKey(known), known);
     return known;
   });
   for (const tool of all) await lookAhead(tool, hold);
@@ -43,9 +43,11 @@ function holdTool(tool: Tool): Tool {
     case "apply_patch":
       return holdEditor(tool);
     case "computer":
-      return holdComputer(tool as ComputerTool);
+      return holdComputer(tool);
+    case "hosted_tool":
+      return holdHostedMcp(tool); // the provider runs it
     default:
-      return tool; // the provider runs it
+      return tool; // nobody here knows it
   }
 }
 
@@ -59,9 +61,9 @@ function openLane(tool: FunctionTool): FunctionTool {
     const port = current();
     const id = details?.toolCall?.callId;
     if (!port || id === undefined) return await invoke(runContext, input, details);
-    const call = toolCall(port, tool, { name: tool.name, id, input: parsed(input), pure: true });
+    const call = toolCall(port, tool, { name: tool.name, id, input: parsed(input) });
     try {
-      const changed = await unlessStopped(port, mayCall(port, call));
+      const changed = await mayCall(port, call);
       const given = changed ? JSON.stringify(changed.input) : input;
       return await port.lane(`${tool.name} ${id}`, () => invoke(runContext, given, details));
     } catch (error) {
@@ -70,13 +72,6 @@ function openLane(tool: FunctionTool): FunctionTool {
   };
   takeOver(tool, needsApproval);
   return Object.defineProperty(tool, MARK, { value: true });
-}
-
-/** What whoever approved the call changed its arguments to: null where nobody did. */
-async function mayCall(port: Port, call: Call): Promise<{ readonly input: unknown } | null> {
-  const begun = await port.begin(call as Call<{ input: unknown } | null>);
-  if (begun.at === "recorded") return begun.value;
-  return await begun.commit(begun.input === call.input ? null : { input: begun.input });
 }
 
 function holdShell(tool: ShellTool, shell: NonNullable<ShellTool["shell"]>): ShellTool {

@@ -1,4 +1,4 @@
-import { ask, HoldfastError } from "@holdfast/core";
+import { HoldfastError } from "@holdfast/core";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { withDurability } from "../src/index.ts";
@@ -282,59 +282,5 @@ describe.each(versions)("$name", ({ sdk }) => {
     const results = [await here().run(runId, work), await elsewhere().run(runId, work)];
     expect(results.map(({ finalOutput }) => finalOutput)).toEqual(["ok", "ok"]);
     expect(pay.inputs).toHaveLength(1);
-  });
-
-  test("an approval that only the SDK knows may be asked for with `ask`", async () => {
-    const request: Item = {
-      type: "hosted_tool_call",
-      id: "mcpr_1",
-      name: "crm",
-      status: "completed",
-      arguments: "{}",
-      providerData: {
-        type: "mcp_approval_request",
-        id: "mcpr_1",
-        name: "crm",
-        server_label: "crm",
-        arguments: "{}",
-      },
-    };
-    const answered: unknown[] = [];
-    const model = {
-      getResponse: async ({ input }: { input: unknown }) => {
-        const isAnswered = JSON.stringify(input).includes("mcp_approval_response");
-        if (isAnswered) answered.push(input);
-        const turn = new ItemModel([isAnswered ? says("ok") : request]);
-        const { output, ...rest } = await turn.getResponse({ input: "go" });
-        return { ...rest, output: isAnswered ? output : [request] };
-      },
-      getStreamedResponse: () => {
-        throw new Error("not streamed");
-      },
-    };
-    const hosted = sdk.hostedMcpTool({
-      serverLabel: "crm",
-      serverUrl: "https://crm.example/mcp",
-      requireApproval: { always: { toolNames: ["crm"] } },
-    });
-    const agent = new Agent({ name: "Hosted", model, tools: [hosted] });
-    const work = async () => {
-      let result = await run(agent, "go");
-      while (result.interruptions.length > 0) {
-        for (const item of result.interruptions) {
-          const approved = await ask({ question: `May ${item.name} be called?`, schema: z.boolean() });
-          if (approved) result.state.approve(item);
-          else result.state.reject(item);
-        }
-        result = await run(agent, result.state);
-      }
-      return result.finalOutput;
-    };
-    const runId = newRunId();
-    await expect(here().run(runId, work)).rejects.toMatchObject({ code: "RUN_WAITING" });
-    const [question] = await here().questions.list({ runId });
-    await here().questions.answer(question?.id ?? "", { value: true, by: "ana" });
-    expect(await elsewhere().run(runId, work)).toBe("ok");
-    expect(answered).toHaveLength(1);
   });
 });

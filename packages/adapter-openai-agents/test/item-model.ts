@@ -39,7 +39,7 @@ export class ItemModel {
     await this.before(request, turn);
     const said = this.#turns[turn];
     if (!said) throw new Error(`there is no turn ${turn}`);
-    const output = said.map((item) => ({ ...item, providerData: { turn } }));
+    const output = said.map((item) => ({ ...item, providerData: { ...(item.providerData ?? {}), turn } }));
     const usage = {
       requests: 1,
       inputTokens: 100,
