@@ -163,6 +163,14 @@ test("two runs are compared, and one is exported and read in elsewhere", async (
   const copy = newId();
   expect((await line.json("import", to, "--id", copy)).runId).toBe(copy);
   expect((await line.json("diff", a, copy)).same).toBe(true);
+
+  const test = ["--vitest", "answer", "--from", "./support.ts"];
+  expect((await line.holdfast("export", a, "--to", to, ...test)).exit).toBe(0);
+  const written = await readFile(join(folder, "a.test.ts"), "utf8");
+  expect(written).toContain('import { answer } from "./support.ts";');
+  expect(written).toContain('new URL("./a.jsonl", import.meta.url), answer');
+  expect((await line.holdfast("export", a, ...test)).exit).toBe(2);
+  expect((await line.holdfast("export", a, "--to", to, "--vitest", "answer")).exit).toBe(2);
   await rm(folder, { recursive: true });
 });
 

@@ -297,6 +297,33 @@ describe("a replay's own run", () => {
   });
 });
 
+test("a prompt that is set is asked with behind `from`, and what stands before that stands", async () => {
+  const holdfast = await open({ tools, drift: "fail" });
+  const id = newId();
+  const asked: unknown[] = [];
+  const ask = (last: unknown) => {
+    const prompt = port().set?.prompt ?? "Be kind.";
+    const input = { prompt, last };
+    return port().step({ kind: "model", name: "acme/m", input, heedsSet: true }, () => {
+      asked.push(prompt);
+      return `${prompt} ${asked.length}`;
+    });
+  };
+  const work = async () => [await ask("first"), await ask("second")];
+  expect(await holdfast.run(id, work)).toEqual(["Be kind. 1", "Be kind. 2"]);
+  const first = (await holdfast.entries(id)).find((entry) => entry.kind === "observation");
+  const { value, diff } = await holdfast.replay(id, work, {
+    mode: "counterfactual",
+    from: first?.seq,
+    set: { prompt: "Be exact." },
+  });
+  expect([value, asked]).toEqual([
+    ["Be kind. 1", "Be exact. 3"],
+    ["Be kind.", "Be kind.", "Be exact."],
+  ]);
+  expect(diff.steps.map(({ at }) => at)).toEqual(["same", "drifted"]);
+});
+
 test("a prompt that is set is refused where the adapter does not heed it, and not left out", async () => {
   const { id, holdfast } = await recorded();
   const replaying = holdfast.replay(id, agent(), { mode: "counterfactual", set: { prompt: "Be exact." } });

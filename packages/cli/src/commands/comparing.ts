@@ -1,4 +1,4 @@
-import { runDiffText } from "@holdfast/core";
+import { HoldfastError, runDiffText } from "@holdfast/core";
 import type { Command } from "commander";
 import { connected } from "../connected.ts";
 import { clean } from "../show/clean.ts";
@@ -8,8 +8,8 @@ import { paintOn, type Terminal } from "../terminal.ts";
 interface ExportOptions {
   readonly to?: string;
   readonly redact?: readonly string[];
-  readonly testImport?: string;
-  readonly testFrom?: string;
+  readonly vitest?: string;
+  readonly from?: string;
 }
 
 export function addComparing(holdfast: Command, terminal: Terminal): void {
@@ -35,11 +35,15 @@ export function addComparing(holdfast: Command, terminal: Terminal): void {
     .argument("<run>")
     .option("--to <file>", "where to write it; otherwise it is printed")
     .option("--redact <path...>", "what does not leave the house: output.user.ssn")
-    .option("--test-import <name>", "with --to: write a test beside it that runs this function")
-    .option("--test-from <module>", "where the test imports it from")
+    .option("--vitest <name>", "with --to and --from: write a test beside it that runs this function")
+    .option("--from <module>", "where the test imports it from")
     .action(async (id: string, options: ExportOptions, command: Command) => {
-      const { to, redact = [], testImport, testFrom } = options;
-      const vitest = testImport && testFrom ? { vitest: { import: testImport, from: testFrom } } : {};
+      const { to, redact = [], vitest: name, from } = options;
+      if ((name === undefined) !== (from === undefined)) {
+        const why = "belong together: the function that the test runs, and the module that exports it";
+        throw new HoldfastError("INVALID_ARGUMENT", { argument: "--vitest and --from", why });
+      }
+      const vitest = name && from ? { vitest: { import: name, from } } : {};
       await connected(command, terminal, async ({ hf, say }) => {
         const text = await hf.exportRun(id, { redact, ...(to === undefined ? {} : { to }), ...vitest });
         if (to === undefined) terminal.out(text);

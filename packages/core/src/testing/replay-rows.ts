@@ -56,12 +56,27 @@ export function replayRows({ row, open, newId, agent: make }: Rows): void {
           const before = [made.asked(), called.length];
           const file = await hf.exportRun(id);
           expect(await withoutSockets(() => replayFixture(file, made[how]))).toEqual({ value, tried: 0 });
+          expect(await hf.replay(id, made[how])).toMatchObject({ follows: true, departures: [], value });
           expect([made.asked(), called.length]).toEqual(before);
           expect(await hf.diff(id, id)).toMatchObject({ same: true });
         },
       );
     }
   }
+
+  row(
+    "the test of a recorded run fails where a tool has changed, naming the turn and showing it",
+    async () => {
+      const agent = agents["with a tool"] as ContractAgent;
+      const [hf, id] = [await open(), newId()];
+      await hf.run(id, make(agent).run);
+      const file = await hf.exportRun(id);
+      const changed = make({ ...agent, tools: { ...agent.tools, another: () => said } });
+      const failing = withoutSockets(() => replayFixture(file, changed.run, { update: false }));
+      await expect(failing).rejects.toThrow(/drifts from its record at turn 1 of [^]*another/);
+      expect(changed.asked()).toBe(0);
+    },
+  );
 
   for (const how of ["run", "stream"] as const) {
     row(
