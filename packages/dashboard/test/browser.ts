@@ -174,7 +174,7 @@ export function servedDashboard() {
 /** A picture for the documentation: as much of the window as something is in. Kept where PICTURES is set. */
 export async function picture(page: Page, name: string): Promise<void> {
   const { width, height } = await page.evaluate(() => {
-    const ends = [...document.querySelectorAll("main > *")].map(
+    const ends = [...document.querySelectorAll("main > *, dialog[open]")].map(
       (part) => part.getBoundingClientRect().bottom,
     );
     return { width: innerWidth, height: Math.min(innerHeight, Math.ceil(Math.max(...ends)) + 24) };

@@ -108,6 +108,11 @@ describe.skipIf(!hasChromium)(
       await hasText(page, "No run is like that");
       const run = await dashboard.hf.start(dashboard.agents.report, {}, { key: "by itself" });
       const line = page.getByRole("row").filter({ hasText: run.id });
+      await page.getByLabel("Tag").fill("tenant:nobody");
+      await page.keyboard.press("Enter");
+      await line.waitFor({ state: "detached" });
+      await page.getByLabel("Tag").fill("");
+      await page.keyboard.press("Enter");
       await line.getByText("succeeded").waitFor();
       await page.getByLabel("Status").selectOption("failed");
       await line.waitFor({ state: "detached" });
@@ -151,14 +156,42 @@ describe.skipIf(!hasChromium)(
       const page = await dashboard.page({ path: "/budgets" });
       await hasText(page, "tag:tenant:acme");
       await hasText(page, /of \$5\.00/);
+      expect(await page.locator(".column").count()).toBe(13);
       await picture(page, "dashboard-budgets");
       await page.getByRole("link", { name: "Fleet" }).click();
       await hasText(page, "alive");
       expect(await page.getByRole("row").filter({ hasText: "support" }).count()).toBe(1);
       const chart = page.getByRole("img", { name: /^Runs that ended in the last hour/ });
       expect(await chart.getAttribute("aria-label")).toMatch(/\d+ succeeded, \d+ failed/);
-      expect(await chart.locator(".part.failed").count()).toBeGreaterThan(1);
+      expect(await chart.locator(".part.of-failed").count()).toBeGreaterThan(1);
+      await dashboard.hf.schedule("every night", {
+        cron: "0 3 * * *",
+        agent: dashboard.agents.report,
+        input: {},
+      });
+      await page.getByRole("row").filter({ hasText: "0 3 * * *" }).getByText("report").waitFor();
+      await page.getByText("✓ alive").waitFor();
       await picture(page, "dashboard-fleet");
+      await page.getByRole("link", { name: "Runs", exact: true }).click();
+      const rows = page.locator("tbody tr");
+      await rows.nth(49).waitFor();
+      expect(await rows.count()).toBe(50);
+      await page.getByRole("button", { name: "Older runs" }).click();
+      await rows.nth(79).waitFor();
+    });
+
+    test("where the last worker was killed it is said that none has the agent, and why a run does not move", async () => {
+      const worker = await dashboard.worker();
+      const page = await dashboard.page({ path: "/fleet" });
+      await hasText(page, "✓ alive");
+      await worker.kill();
+      const waiting = await dashboard.start(dashboard.ticket(13, done), "queued");
+      const support = page.getByRole("row").filter({ hasText: "support" });
+      await support.getByText("no living worker has it").waitFor();
+      await support.getByRole("link", { name: "1", exact: true }).click();
+      await page.getByRole("link", { name: waiting.id }).click();
+      await hasText(page, "It waits for a worker, and none that is alive has support.");
+      expect(await status(page).textContent()).toContain("queued");
     });
   },
 );

@@ -31,6 +31,7 @@ describe.skipIf(!hasChromium)(
       await dialog.getByRole("button", { name: "Replay" }).click();
       await dialog.getByText("The code departs from the record.").waitFor();
       await dialog.locator(".gone", { hasText: "Be generous." }).waitFor();
+      expect(await dialog.evaluate((open) => open.scrollWidth <= open.clientWidth)).toBe(true);
       await dialog.locator(".come", { hasText: "Do what the policy allows." }).waitFor();
       await picture(page, "dashboard-replay");
       expect(await dialog.locator("article").count()).toBe(1);

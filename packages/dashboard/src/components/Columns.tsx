@@ -33,7 +33,7 @@ export function Columns({ label, columns, cap, text }: ColumnsProps) {
         {columns.map(({ key, told, parts }) => (
           <span key={key} className="column" title={told}>
             {parts.map(({ kind, amount }) => (
-              <span key={kind} className={`part ${kind}`} style={{ height: height(amount) }} />
+              <span key={kind} className={`part of-${kind}`} style={{ height: height(amount) }} />
             ))}
           </span>
         ))}

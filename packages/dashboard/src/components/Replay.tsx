@@ -121,13 +121,6 @@ export function Replay({ run: { id, agent, input } }: { readonly run: Run }) {
   );
 }
 
-const departed = {
-  drift: "A model is asked something else",
-  diverged: "It calls what is not on record",
-  missed: "It does not call what is on record",
-  end: "It ends in another way",
-} as const;
-
 const Traced = ({ trace: { follows, calls, departures } }: { readonly trace: Trace }) => (
   <section className="traced" role="status">
     <p className={follows ? "come" : "gone"}>
@@ -138,10 +131,10 @@ const Traced = ({ trace: { follows, calls, departures } }: { readonly trace: Tra
         {calls} {calls === 1 ? "call was" : "calls were"} answered from it.
       </span>
     </p>
-    {departures.map(({ at, step, why, differences }) => (
+    {departures.map(({ at, step, lane, why, differences }) => (
       <article key={`${at} ${step}`}>
         <p>
-          <strong>{departed[at]}.</strong> {why} {step ? <code>{step}</code> : null}
+          <code>{step ?? lane}</code> {why}
         </p>
         <Parts title="" parts={differences} />
       </article>

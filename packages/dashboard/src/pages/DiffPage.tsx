@@ -99,8 +99,10 @@ function Difference({ diff: { same, a, b, input, steps, end } }: { readonly diff
                 </Link>
               </td>
               <td>{status}</td>
-              <td className="number">{calls}</td>
-              <td className="number">
+              <td className="number" data-of="calls">
+                {calls}
+              </td>
+              <td className="number" data-of="tokens">
                 {tokens(inputTokens)} → {tokens(outputTokens)}
               </td>
               <td className="number">{money(cost)}</td>

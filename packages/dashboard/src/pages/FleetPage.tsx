@@ -50,7 +50,9 @@ export function FleetPage() {
                   <td>
                     <code>{cron}</code> <span className="faint">{timezone}</span>
                   </td>
-                  <td className="number">{nextAt ? <Time at={nextAt} /> : "never"}</td>
+                  <td className="number" data-of="next">
+                    {nextAt ? <Time at={nextAt} /> : "never"}
+                  </td>
                 </tr>
               ))}
             </tbody>
@@ -77,7 +79,7 @@ function Throughput({ minutes }: { readonly minutes: readonly Minute[] }) {
   return (
     <section className="throughput">
       <h2>
-        Ended in the last hour <span className="faint">{told(minutes)}</span>
+        Throughput <span className="faint">{told(minutes)} in the last hour</span>
       </h2>
       <Columns
         label={`Runs that ended in the last hour, minute by minute: ${told(minutes)}`}
@@ -142,7 +144,7 @@ const Count = ({
   readonly status: string;
   readonly n: number;
 }) => (
-  <td className="number">
+  <td className="number" data-of={status}>
     {n === 0 ? (
       <span className="faint">0</span>
     ) : (
@@ -180,8 +182,10 @@ function Workers({ workers }: { readonly workers: readonly Worker[] }) {
               )}
             </td>
             <td className="wide">{version}</td>
-            <td className="number">{leases}</td>
-            <td className="number">
+            <td className="number" data-of="runs it holds">
+              {leases}
+            </td>
+            <td className="number" data-of="started">
               <Time at={startedAt} />
             </td>
             <td className="number wide">

@@ -101,7 +101,7 @@ const FlowTable = ({ flows }: { readonly flows: readonly Flow[] }) => (
             <span className="id faint">{id}</span>
           </td>
           <td>{by}</td>
-          <td className="number">
+          <td className="number" data-of="started">
             <Time at={createdAt} />
           </td>
         </tr>

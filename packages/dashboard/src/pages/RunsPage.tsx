@@ -185,10 +185,10 @@ function RunLine({ run, now }: { readonly run: RunSummary; readonly now: number 
       </td>
       <td className="number wide">{seq}</td>
       <td className="number wide">{epoch}</td>
-      <td className="number" title={finishedAt ? dateTime(Date.parse(finishedAt)) : "so far"}>
+      <td className="number" data-of="took" title={finishedAt ? dateTime(Date.parse(finishedAt)) : "so far"}>
         {duration(took)}
       </td>
-      <td className="number">
+      <td className="number" data-of="started">
         <Time at={createdAt} />
       </td>
     </tr>
