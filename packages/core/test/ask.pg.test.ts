@@ -157,3 +157,14 @@ test.each([{}, { question: "" }, { question: "?", expiresIn: "soon" }])(
 test("a question outside a run is refused", async () => {
   await expect(ask({ question: "Anybody?" })).rejects.toThrow("(INVALID_ARGUMENT)");
 });
+
+test("an input of which the ledger would not keep all is refused: the run would not get it", async () => {
+  const [id, holdfast] = [newId(), await open({ redact: ["*.card"] })];
+  const work = () => ask({ question: "How do you pay?" });
+  await expect(holdfast.run(id, work)).rejects.toThrow("(RUN_WAITING)");
+  const [question] = await holdfast.questions.list({ runId: id });
+  const given = (value: unknown) => holdfast.questions.answer(question?.id ?? "", { value, by: "ana" });
+  await expect(given({ card: "4111" })).rejects.toThrow("cannot be passed on");
+  await given({ cash: 7 });
+  expect(await holdfast.run(id, work)).toEqual({ cash: 7 });
+});

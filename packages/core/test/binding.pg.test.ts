@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { tool } from "./governed.ts";
+import { answer, tool } from "./governed.ts";
 import { useHoldfast } from "./opened.ts";
 import { newId } from "./store.ts";
 
@@ -41,4 +41,37 @@ test("an approval lets out the call that it was given for, and no other", { time
     }),
     { numRuns: 60 },
   );
+});
+
+/** What becomes of a call that an answer asks for with 5 cents. */
+async function emitted(call: () => Promise<unknown>) {
+  const policy = [
+    { tool: "pay", when: ({ input }: { input: { cents: number } }) => input.cents > 100, then: "deny" },
+  ] as const;
+  const holdfast = await open({ policy });
+  const work = async () => {
+    await answer([{ id: "1", name: "pay", input: { cents: 5 } }]);
+    return await call();
+  };
+  return await holdfast.run(newId(), work).catch((error: { code: string; message: string }) => error);
+}
+
+test("what was decided ahead is decided anew where the call comes with other arguments", async () => {
+  expect(await emitted(() => tool("pay", { cents: 5 }, () => "paid", { id: "1" }))).toBe("paid");
+  const denied = await emitted(() => tool("pay", { cents: 500 }, () => "paid", { id: "1" }));
+  expect(denied).toMatchObject({ code: "POLICY_DENIED" });
+});
+
+test("what was decided ahead is decided anew where the framework's own approval comes only with the call", async () => {
+  const says = () => ({ then: "ask", rule: "its own" }) as const;
+  const asked = await emitted(() => tool("pay", { cents: 5 }, () => "paid", { id: "1", says }));
+  expect(asked).toMatchObject({ code: "RUN_WAITING" });
+});
+
+test("an approval of the framework's own that throws denies, with what it threw", async () => {
+  const says = () => {
+    throw new Error("no rules today");
+  };
+  const denied = await emitted(() => tool("pay", { cents: 5 }, () => "paid", { id: "1", says }));
+  expect(denied).toMatchObject({ code: "POLICY_DENIED", message: expect.stringContaining("no rules today") });
 });

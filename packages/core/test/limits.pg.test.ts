@@ -55,6 +55,18 @@ test("a limit of a run holds among calls of one answer, though none of them has 
   expect(calls).toEqual(["1", "2"]);
 });
 
+test("a limit of a window is reached by calls of one answer that have yet to go out: what is beyond it is asked at once", async () => {
+  const [id, holdfast] = [newId(), await open(limited({ atMost: 1, per: "hour" }, "l", "ask"))];
+  let asked: unknown[] = [];
+  await holdfast.run(id, async () => {
+    await answer(["1", "2"].map((n) => ({ id: n, name: "pay", input: `{"n":${n}}` })));
+    await tool("pay", { n: 1 }, async () => (asked = await holdfast.questions.list({ runId: id })), {
+      id: "1",
+    });
+  });
+  expect(asked).toMatchObject([{ input: { n: 2 } }]);
+});
+
 test("a limit of a window is shared by all runs with one tag, and by no others", async () => {
   const holdfast = await open(limited({ atMost: 2, per: "hour", tag: "tenant:*" }, "c"));
   const run = (...tags: string[]) => holdfast.run(newId(), () => inTurn(1), { tags });

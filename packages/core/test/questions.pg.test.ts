@@ -166,7 +166,9 @@ describe("a run that asks", () => {
 });
 
 describe("an answer", () => {
-  test("counts once: of two at the same time one wins, and the other is told", { timeout: 30_000 }, async () => {
+  test("counts once: of two at the same time one wins, and the other is told", {
+    timeout: 30_000,
+  }, async () => {
     for (let round = 0; round < 10; round++) {
       const { id, holdfast, question } = await asking();
       const other = await open();
