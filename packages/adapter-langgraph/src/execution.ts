@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Port } from "@holdfast/core";
+import type { Review } from "./review.ts";
 
 /** What this process knows of one execution of a run, beyond its ledger. */
 export interface Execution {
@@ -7,6 +8,8 @@ export interface Execution {
   readonly nodes: Map<string, Port>;
   /** Tool calls that are under way. Some outlive the node that made them. */
   readonly underWay: Set<Promise<unknown>>;
+  /** What the review middleware asks about, by call. */
+  readonly reviews: Map<string, Review>;
 }
 
 const executions = new WeakMap<AbortSignal, Execution>();
@@ -15,7 +18,7 @@ const executions = new WeakMap<AbortSignal, Execution>();
 export function executionOf({ signal }: Port): Execution {
   const known = executions.get(signal);
   if (known) return known;
-  const execution: Execution = { nodes: new Map(), underWay: new Set() };
+  const execution: Execution = { nodes: new Map(), underWay: new Set(), reviews: new Map() };
   executions.set(signal, execution);
   return execution;
 }

@@ -58,14 +58,12 @@ async function generate(
   options: CallOptions,
   manager?: Manager,
 ): Promise<Answer> {
-  const step = port.step(
-    modelCall(port, model, messages, options),
-    async ({ key, signal, maxOutputTokens }) => {
-      const asked = capped({ model, options }, maxOutputTokens);
-      const answering = () => asked.model._generate(messages, { ...asked.options, signal }, manager);
-      return keptAnswer(await unannounced(answering), key);
-    },
-  );
+  const call = modelCall(port, model, messages, options);
+  const step = port.step(call, async ({ key, signal, maxOutputTokens }) => {
+    const asked = capped({ model, options }, maxOutputTokens);
+    const answering = () => asked.model._generate(messages, { ...asked.options, signal }, manager);
+    return keptAnswer(await unannounced(answering), key);
+  });
   return readAnswer(await unlessStopped(port, step));
 }
 
@@ -76,7 +74,8 @@ async function* stream(
   options: CallOptions,
   manager?: Manager,
 ): AsyncGenerator<Chunk> {
-  const begun = await unlessStopped(port, port.begin(modelCall(port, model, messages, options)));
+  const call = modelCall(port, model, messages, options);
+  const begun = await unlessStopped(port, port.begin(call));
   if (begun.at === "recorded") {
     for (const { message } of readAnswer(begun.value).generations) {
       const chunk = chunkOf(message as Message);

@@ -1,7 +1,9 @@
 import type { AskedModel, Call, EmittedCall, Port, Usage } from "@holdfast/core";
 import type { Asked, CallOptions, ChatModel } from "./chat-model.ts";
+import { executionOf } from "./execution.ts";
 import { fromKept, isMessage, type Message, toKept } from "./kept.ts";
 import { answersIn, capIn, thinkingIn, withCap } from "./output-cap.ts";
+import { governedBy, type Review, reviewOf } from "./review.ts";
 
 /** A model's answer as the ledger keeps it: one of `n`, mostly the only one. */
 export interface Answer {
@@ -21,11 +23,12 @@ const ASKED = ["tools", "tool_choice", "stop", "response_format"];
 
 /** A call of a chat model as it is announced. The request is the same whether the answer is to be streamed or not. */
 export function modelCall(
-  { set }: Port,
+  port: Port,
   model: ChatModel,
   messages: readonly unknown[],
   options: CallOptions,
 ): Call<Answer> {
+  const { reviews } = executionOf(port);
   const params = model.invocationParams?.(options);
   const asked = askedModel({ model, options }, params);
   return {
@@ -34,8 +37,8 @@ export function modelCall(
     model: asked,
     input: { model: model._llmType(), ...requestIn(params, options), messages: messages.map(said) },
     signal: options.signal,
-    heedsSet: set !== undefined,
-    emits: emitted,
+    heedsSet: port.set !== undefined,
+    emits: (answer) => emitted(answer, reviews),
     usage,
   };
 }
@@ -96,10 +99,12 @@ function said(message: unknown): unknown {
 
 const answered = ({ generations }: Answer) => generations.map(({ message }) => fromKept(message) as Message);
 
-function emitted(answer: Answer): EmittedCall[] {
+function emitted(answer: Answer, reviews: ReadonlyMap<string, Review>): EmittedCall[] {
   return answered(answer).flatMap(({ id: of, tool_calls = [] }) =>
     tool_calls.flatMap(({ id, name, args }) =>
-      id === undefined ? [] : [{ id, name, input: args, answer: of }],
+      id === undefined
+        ? []
+        : [{ id, name, input: args, answer: of, ...governedBy(() => reviews.get(reviewOf(of, id))) }],
     ),
   );
 }

@@ -1,23 +1,8 @@
 import { current, type Port } from "@holdfast/core";
 import { executionOf, withNodeInput } from "./execution.ts";
+import { holdReview } from "./hold-review.ts";
+import type { CallTask, Config, Runnable } from "./runnable.ts";
 import { orStopped } from "./stop.ts";
-
-interface Runnable {
-  invoke(input: unknown, config: Config): Promise<unknown>;
-}
-
-export interface Config {
-  readonly metadata?: {
-    readonly langgraph_node?: string;
-    readonly langgraph_step?: number;
-    readonly langgraph_checkpoint_ns?: string;
-  };
-  readonly configurable?: { readonly __pregel_call?: CallTask; readonly [key: string]: unknown };
-}
-
-/** How the functional API starts a task from the body of its entrypoint. */
-type CallTask = (task: Task, name: string, ...rest: unknown[]) => unknown;
-type Task = (...args: unknown[]) => unknown;
 
 /** A class of LangGraph's nodes. A node is asked for what it runs, by every graph that it is in. */
 export interface NodeClass {
@@ -31,8 +16,10 @@ export function holdNodes({ prototype }: NodeClass): void {
   if (patched.has(prototype)) return;
   patched.add(prototype);
   const { getNode } = prototype;
-  prototype.getNode = function held() {
-    const runnable = getNode.call(this);
+  prototype.getNode = function held(this: { readonly bound: Runnable }) {
+    const bound = holdReview(this.bound);
+    const node = bound === this.bound ? this : Object.create(this, { bound: { value: bound } });
+    const runnable = getNode.call(node);
     return runnable && Object.create(runnable, { invoke: { value: invokeIn(runnable) } });
   };
 }

@@ -48,12 +48,14 @@ export async function answerWith(hf: Holdfast, runId: string, resume: unknown): 
     return;
   }
   const [only, ...more] = open;
-  if (!only || more.length > 0) {
+  // As the review middleware of langchain has it. Of several decisions nothing but their order says which calls they are for.
+  const { decisions = [resume] } = isRecord(resume) ? (resume as { decisions?: readonly unknown[] }) : {};
+  if (!only || more.length > 0 || decisions.length !== 1) {
     const ids = open.map(({ id }) => id).join(", ") || "none";
     const why = `answers one question, and ${ids} are open: resume with { [question's id]: answer }`;
     throw new HoldfastError("INVALID_ARGUMENT", { argument: "Command({ resume })", why });
   }
-  await hf.questions.answer(only.id, answerTo(only, resume));
+  await hf.questions.answer(only.id, answerTo(only, decisions[0]));
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -62,17 +64,33 @@ const isRecord = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Who answers is recorded: LangGraph does not say it, so the answer may. */
-function answerTo({ asks }: OpenQuestion, said: unknown): Answering {
+function answerTo({ asks, name }: OpenQuestion, said: unknown): Answering {
   const { by = "Command({ resume })", comment } = isRecord(said)
     ? (said as { by?: string; comment?: string })
     : {};
   const who = comment === undefined ? { by } : { by, comment };
   if (asks === "input") return { ...who, value: isRecord(said) && "value" in said ? said.value : said };
+  const reviewed = isRecord(said) ? reviewedAs(said, name) : undefined;
+  if (reviewed) return { ...who, ...reviewed };
   if (typeof said === "boolean") return { ...who, approve: said };
   if (isRecord(said) && said.approve === false) return { ...who, approve: false };
   if (isRecord(said) && said.approve === true)
     return { ...who, approve: true, ...("input" in said ? { input: said.input } : {}) };
   const why =
     "must be true, false, or { approve, by, comment, input }: the question is whether a call may go out";
+  throw new HoldfastError("INVALID_ARGUMENT", { argument: "Command({ resume })", why });
+}
+
+/** A decision of the review middleware's. Undefined: it is none. */
+function reviewedAs(
+  { type, message, editedAction }: Fields,
+  name: string,
+): { approve: true; input?: unknown } | { approve: false; comment?: string } | undefined {
+  if (type === "approve") return { approve: true };
+  if (type === "reject")
+    return typeof message === "string" ? { approve: false, comment: message } : { approve: false };
+  if (type !== "edit" || !isRecord(editedAction)) return undefined;
+  if (editedAction.name === name) return { approve: true, input: editedAction.args };
+  const why = `calls ${String(editedAction.name)} instead of ${name}: only its arguments may be others`;
   throw new HoldfastError("INVALID_ARGUMENT", { argument: "Command({ resume })", why });
 }

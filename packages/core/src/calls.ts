@@ -1,6 +1,6 @@
 import { decode } from "./codec.ts";
 import type { Located } from "./course.ts";
-import { type Cleared, Deciding } from "./deciding.ts";
+import { type Cleared, Deciding, recordedDecision } from "./deciding.ts";
 import type { Candidate } from "./decisions.ts";
 import { HoldfastError } from "./errors.ts";
 import { type Caller, type Found, GoingOut } from "./going-out.ts";
@@ -60,11 +60,13 @@ export class Calls {
   /** What policy says of a call that a model asks for. */
   async foresee(lane: Lane, call: Call<never>): Promise<Then> {
     const emitter = this.#of.course.emitterOf(lane, call);
-    const deciding = this.#deciding;
-    if (emitter === undefined || !deciding) return "allow";
-    const decided = await this.#of.unlessControlFlow(lane, async () => ({
-      then: await deciding.foresee(candidateOf(this.#find(lane, call)), emitter),
-    }));
+    if (emitter === undefined) return "allow";
+    const decided = await this.#of.unlessControlFlow(lane, async () => {
+      const candidate = candidateOf(this.#find(lane, call));
+      const foreseen = await this.#deciding?.foresee(candidate, emitter);
+      // A run that has finished is only read: nothing is decided that is not on record.
+      return { then: foreseen ?? recordedDecision(this.#of.run, candidate.key) ?? "allow" };
+    });
     return decided.then;
   }
 

@@ -3,7 +3,7 @@ import { type Course, parsed } from "./course.ts";
 import { type Candidate, type Decidable, type Decided, Decisions } from "./decisions.ts";
 import { digestOf } from "./json.ts";
 import type { Lane } from "./lane.ts";
-import { type Asked, pendingOf } from "./ledger/asked.ts";
+import { type Asked, lastUnused, pendingOf } from "./ledger/asked.ts";
 import type { Intent, Question } from "./ledger/entry.ts";
 import { businessKey, emittedKey } from "./ledger/key.ts";
 import type { Run } from "./ledger/replay.ts";
@@ -63,11 +63,13 @@ export class Deciding {
   governs({ key, call, says, hosted = [] }: Candidate): boolean {
     const { isSet } = this.#of.settings.policy;
     if (call === "model") return isSet && hosted.length > 0;
-    return call === "tool" && (isSet || says !== undefined || this.#pending(key) !== undefined);
+    const isAsked = this.#pending(key) !== undefined || this.#ownAsked(key) !== undefined;
+    return call === "tool" && (isSet || says !== undefined || isAsked);
   }
 
   /** What the call goes out by. Undefined: it does not, and that is on record. */
-  async clear(candidate: Candidate, lane: Lane, emitter: string | undefined): Promise<Cleared | undefined> {
+  async clear(asking: Candidate, lane: Lane, emitter: string | undefined): Promise<Cleared | undefined> {
+    const candidate = this.#asAsked(asking);
     const { key } = candidate;
     const { run, writer, parking } = this.#of;
     const step = run.steps.get(key);
@@ -103,12 +105,16 @@ export class Deciding {
   }
 
   /** What is on record of the call, or will be: all calls of its answer are decided now. */
-  async foresee({ key }: Candidate, emitter: string): Promise<Then> {
-    const { run, settings } = this.#of;
-    const recorded = recordedDecision(run, key);
-    if (recorded || !settings.policy.isSet) return recorded ?? "allow";
-    await this.#decideTurn(emitter);
-    return recordedDecision(run, key) ?? "allow";
+  async foresee(candidate: Candidate, emitter: string): Promise<Then> {
+    const { run, settings, writer } = this.#of;
+    const recorded = () => recordedDecision(run, candidate.key);
+    if (!recorded() && (settings.policy.isSet || candidate.says)) await this.#decideTurn(emitter);
+    if (!recorded() && candidate.says) {
+      // All calls of its answer were decided before the framework came to its own approval, or that was another execution.
+      const question = await this.#decideAhead(candidate);
+      if (question) await writer.ask([question]);
+    }
+    return recorded() ?? "allow";
   }
 
   #decideTurn(model: string): Promise<void> {
@@ -141,13 +147,21 @@ export class Deciding {
         schema,
         says,
       };
-      const decided = await this.#decisions.decide(candidate);
-      const then = enforced(decided.decision);
-      if (then === "allow") this.#ahead.set(key, { decided, shown: this.#shown(candidate), says });
-      else if (then === "deny") await this.#refuse(candidate, decided.decision);
-      else questions.push(await this.#question(candidate, decided));
+      const question = await this.#decideAhead(candidate);
+      if (question) questions.push(question);
     }
     if (questions.length > 0) await writer.ask(questions);
+  }
+
+  /** Gives back what is to be asked. A no is recorded; a yes is kept until the call begins. */
+  async #decideAhead(candidate: Candidate): Promise<Question | undefined> {
+    const { key, says } = candidate;
+    const decided = await this.#decisions.decide(candidate);
+    const then = enforced(decided.decision);
+    if (then === "ask") return await this.#question(candidate, decided);
+    if (then === "deny") await this.#refuse(candidate, decided.decision);
+    else this.#ahead.set(key, { decided, shown: this.#shown(candidate), says });
+    return undefined;
   }
 
   #takeAhead(candidate: Candidate): Decided | undefined {
@@ -255,6 +269,20 @@ export class Deciding {
       shown: this.#shown(candidate),
       policy,
     });
+  }
+
+  /** The question that the framework's own approval has led to, if its answer has let nothing out yet. */
+  #ownAsked(step: string): Question | undefined {
+    const question = lastUnused(this.#of.run.questions, step)?.question;
+    return question?.decision?.own ? question : undefined;
+  }
+
+  /** What the framework has asked about once it need not ask again, and it may not know that it has: the question stands for it. */
+  #asAsked(candidate: Candidate): Candidate {
+    const question = this.#ownAsked(candidate.key);
+    if (!question?.decision || candidate.says) return candidate;
+    const { rule, reason } = question.decision;
+    return { ...candidate, says: () => ({ then: "ask", rule, reason }), schema: () => question.schema };
   }
 
   #pending(step: string): Asked | undefined {

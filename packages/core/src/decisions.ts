@@ -55,6 +55,7 @@ export class Decisions {
     }
     const own = await this.#own(candidate);
     if (own && (!most || strictness(own) > strictness(most))) most = own;
+    else if (own && most) most = { ...most, decision: { ...most.decision, own: true } };
     if (!most) throw new Error("unreachable: a call without a decision");
     if (enforced(most.decision) === "allow") this.#promised.set(key, most.counted);
     return most;
@@ -80,7 +81,7 @@ export class Decisions {
     const policy = this.#of.policy.version;
     try {
       const own = await this.#within(says);
-      return own && { decision: { ...own, policy }, ruling: { then: own.then }, counted: [] };
+      return own && { decision: { ...own, policy, own: true }, ruling: { then: own.then }, counted: [] };
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       const decision = {
@@ -88,6 +89,7 @@ export class Decisions {
         rule: "own approval",
         reason: `it could not decide: ${why}`,
         policy,
+        own: true,
       } as const;
       return { decision, ruling: { then: "deny" }, counted: [] };
     }

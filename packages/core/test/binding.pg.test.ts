@@ -43,6 +43,34 @@ test("an approval lets out the call that it was given for, and no other", { time
   );
 });
 
+test("what the framework asks about is asked anew where it does not hold, though the framework says nothing more", async () => {
+  const tools = { pay: { key: () => "order-7" } };
+  const policy = [{ tool: "delete_*", then: "deny" }] as const;
+  const [first, second] = [
+    await open({ policy, policyVersion: "1", tools }),
+    await open({ policy, policyVersion: "2", tools }),
+  ];
+  const paid: unknown[] = [];
+  const id = newId();
+  const says = () => ({ then: "ask", rule: "its own" }) as const;
+  const pay = (cents: number) => tool("pay", { cents }, (given) => paid.push(given));
+  await expect(first.run(id, () => tool("pay", { cents: 5 }, () => 0, { says }))).rejects.toThrow(
+    "(RUN_WAITING)",
+  );
+  const approve = async () => {
+    const [question] = await first.questions.list({ runId: id });
+    expect(question?.decision).toMatchObject({ rule: "its own", own: true });
+    await first.questions.answer(question?.id ?? "", { approve: true, by: "ana" });
+  };
+  await approve();
+  await expect(first.run(id, () => pay(500_000))).rejects.toThrow("(RUN_WAITING)"); // with other arguments
+  await approve();
+  await expect(second.run(id, () => pay(500_000))).rejects.toThrow("(RUN_WAITING)"); // under another policy
+  expect(paid).toEqual([]);
+  await approve();
+  await second.run(id, () => pay(500_000));
+  expect(paid).toEqual([{ cents: 500_000 }]);
+
 /** What becomes of a call that an answer asks for with 5 cents. */
 async function emitted(call: () => Promise<unknown>) {
   const policy = [

@@ -1,4 +1,4 @@
-import { type Checked, current, type EmittedCall, type Port } from "../src/index.ts";
+import { type Checked, current, type EmittedCall, type Governed, type Port } from "../src/index.ts";
 import { must } from "../src/must.ts";
 
 const port = (): Port => must(current(), "a run");
@@ -14,5 +14,5 @@ export const tool = <T>(
   name: string,
   input: unknown,
   work: (input: unknown) => T,
-  more: { id?: string; check?: (input: unknown) => Checked } = {},
+  more: { id?: string; check?: (input: unknown) => Checked; says?: Governed["says"] } = {},
 ): Promise<T> => port().step<T>({ kind: "tool", name, input, ...more }, (live) => work(live.input));

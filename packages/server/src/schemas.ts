@@ -116,6 +116,7 @@ export const Question = z
         rule: z.string(),
         policy: z.string(),
         reason: z.string().optional(),
+        own: z.literal(true).optional(),
         shadow: z.literal(true).optional(),
       })
       .optional()

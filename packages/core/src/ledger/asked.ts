@@ -63,8 +63,14 @@ export function withdrawUnused(questions: Questions): void {
 
 /** The question that this step waits for, or whose answer it has not used: the last one. */
 export function pendingOf(questions: ReadonlyMap<string, Asked>, step: string): Asked | undefined {
+  const last = lastUnused(questions, step);
+  return last?.at === "withdrawn" ? undefined : last;
+}
+
+/** What was last asked about this step, even if it was taken back. Undefined where nothing was, or its answer is used. */
+export function lastUnused(questions: ReadonlyMap<string, Asked>, step: string): Asked | undefined {
   const last = [...questions.values()].findLast(({ question }) => question.step === step);
-  return last && last.usedBy === undefined && last.at !== "withdrawn" ? last : undefined;
+  return last?.usedBy === undefined ? last : undefined;
 }
 
 /** Questions that nobody has settled yet. */

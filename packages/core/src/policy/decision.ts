@@ -9,6 +9,8 @@ export interface Decision {
   /** The policy's version: what `policyVersion` names, else a digest of its rules. */
   readonly policy: string;
   readonly reason?: string | undefined;
+  /** The framework's own approval asks about the call, alone or with policy: so it is asked about under any other policy too. */
+  readonly own?: true | undefined;
   /** Decided and recorded, but not enforced. */
   readonly shadow?: true | undefined;
 }
