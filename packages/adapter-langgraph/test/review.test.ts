@@ -93,7 +93,7 @@ describe("what humanInTheLoopMiddleware asks about, in a run", () => {
     });
     await here().questions.answer(await questionTo(id, "bob"), { approve: true, by: "eve" });
     expect(await run(id)).toBe("done");
-    expect(log.toSorted()).toEqual(["anna", "bob", "look"]);
+    expect(new Set(log)).toEqual(new Set(["anna", "bob", "look"]));
   });
 
   test("is not approved with other arguments where the middleware does not allow that", async () => {
@@ -117,7 +117,7 @@ describe("what humanInTheLoopMiddleware asks about, in a run", () => {
     const { log, run } = paying({ pay: false });
     const id = crypto.randomUUID();
     expect(await run(id)).toBe("done");
-    expect(log.toSorted()).toEqual(["ana", "bob", "look"]);
+    expect(new Set(log)).toEqual(new Set(["ana", "bob", "look"]));
     expect(await countOf(id, "question")).toBe(0);
   });
 
