@@ -30,8 +30,7 @@ async function review(port: Port, node: Runnable, input: unknown, config: Config
   const { reviews } = executionOf(port);
   const answer = lastAnswer(input);
   const calls = reviewedCalls(answer, asked.request);
-  // What it asks about is not in the answer: LangGraph asks, as it does.
-  if (calls.length < asked.request.actionRequests.length) return await node.invoke(input, config);
+  if (!calls) return await node.invoke(input, config); // LangGraph asks, as it does
   for (const { call, review } of calls) reviews.set(reviewOf(answer?.id, call.id ?? ""), review);
   for (const { call, review } of calls) {
     const { id, name } = call;

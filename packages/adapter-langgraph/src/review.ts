@@ -44,18 +44,27 @@ export function lastAnswer(input: unknown): Message | undefined {
   return messages?.filter(isMessage).findLast((message) => message._getType() === "ai");
 }
 
+export interface Reviewed {
+  readonly call: ToolCall;
+  readonly review: Review;
+}
+
 /**
- * Which calls the middleware asks about: it says so in their order, and without their ids. Calls that look the same are asked about
- * alike, even if it asks about fewer of them.
+ * Which calls the middleware asks about: it says so in their order, and without their ids. Calls that look the same are
+ * asked about alike, even if it asks about fewer of them. Undefined: it asks about something that is not in the answer.
  */
-export function reviewedCalls(answer: Message | undefined, { actionRequests, reviewConfigs }: Request) {
-  return (answer?.tool_calls ?? []).flatMap((call) => {
-    const at = actionRequests.findIndex(
-      ({ name, args }) => name === call.name && isDeepStrictEqual(args, call.args),
-    );
+export function reviewedCalls(
+  answer: Message | undefined,
+  { actionRequests, reviewConfigs }: Request,
+): Reviewed[] | undefined {
+  const indexOf = (call: ToolCall) =>
+    actionRequests.findIndex(({ name, args }) => name === call.name && isDeepStrictEqual(args, call.args));
+  const calls = (answer?.tool_calls ?? []).flatMap((call): Reviewed[] => {
+    const at = indexOf(call);
     const [action, config] = [actionRequests[at], reviewConfigs[at]];
     return action && config ? [{ call, review: reviewBy(call, action, config) }] : [];
   });
+  return calls.length < actionRequests.length ? undefined : calls;
 }
 
 function reviewBy(

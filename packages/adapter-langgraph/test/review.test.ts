@@ -1,8 +1,10 @@
 import { HoldfastError, type HoldfastOptions } from "@holdfast/core";
+import { AIMessage } from "@langchain/core/messages";
 import { Command, MemorySaver } from "@langchain/langgraph";
 import { createAgent, humanInTheLoopMiddleware } from "langchain";
 import { describe, expect, test } from "vitest";
 import { withDurability } from "../src/index.ts";
+import { reviewedCalls } from "../src/review.ts";
 import { type CompiledMessagesGraph, lastText, toolOf } from "./graphs.ts";
 import { ScriptedChat } from "./scripted-chat.ts";
 import { newThread, workbench } from "./workbench.ts";
@@ -236,6 +238,40 @@ describe("what humanInTheLoopMiddleware asks about, on a thread", () => {
     expect(lastText(await app(later).invoke(null, thread))).toBe("done");
     expect(log).toEqual(["look", "ana", "bob"]);
   });
+});
+
+test("what no held model has asked for is left to the middleware, and goes nowhere unasked", async () => {
+  const log: unknown[] = [];
+  const call = { type: "tool_call" as const, id: "call_1", name: "pay", args: { to: "ana" } };
+  const made = {
+    name: "Made",
+    wrapModelCall: async () => new AIMessage({ content: "", tool_calls: [call] }),
+  };
+  const agent = createAgent({
+    model: new ScriptedChat([]),
+    tools: [toolOf("pay", () => log.push("pay"))],
+    middleware: [humanInTheLoopMiddleware({ interruptOn: { pay: true } }), made],
+    checkpointer: new MemorySaver(),
+  });
+  const app = withDurability(agent, { holdfast: here() }) as unknown as CompiledMessagesGraph;
+  const stopped = await app.invoke(input, newThread());
+  expect(JSON.stringify(stopped)).toContain("actionRequests");
+  expect(log).toEqual([]);
+});
+
+test("calls that look the same are asked about alike, and a request for none of them is not taken for none", () => {
+  const call = (id: string, to: string) => ({ type: "tool_call" as const, id, name: "pay", args: { to } });
+  const answer = new AIMessage({
+    content: "",
+    tool_calls: [call("1", "ana"), call("2", "ana"), call("3", "bob")],
+  });
+  const asks = (to: string) => ({
+    actionRequests: [{ name: "pay", args: { to } }],
+    reviewConfigs: [{ allowedDecisions: ["approve"] }],
+  });
+  const reviewed = (to: string) => reviewedCalls(answer as never, asks(to))?.map(({ call: { id } }) => id);
+  expect(reviewed("ana")).toEqual(["1", "2"]);
+  expect(reviewed("eve")).toBeUndefined();
 });
 
 test("outside a run the middleware asks as it does", async () => {

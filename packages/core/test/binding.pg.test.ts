@@ -70,6 +70,7 @@ test("what the framework asks about is asked anew where it does not hold, though
   await approve();
   await second.run(id, () => pay(500_000));
   expect(paid).toEqual([{ cents: 500_000 }]);
+});
 
 /** What becomes of a call that an answer asks for with 5 cents. */
 async function emitted(call: () => Promise<unknown>) {
