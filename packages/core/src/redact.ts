@@ -120,7 +120,9 @@ function rests([first, ...rest]: readonly string[], name: string): (readonly str
 }
 
 const byRequest = (request: unknown): unknown =>
-  mapFields(request, 0, (name, part) => (SAID.has(name) ? part : bySecretName({ [name]: part }, 0)[name]));
+  mapFields(request, 0, (name, part) =>
+    SAID.has(name) || part === undefined ? part : bySecretName({ [name]: part }, 0)[name],
+  );
 
 /** What goes by the name of a secret is taken out, and out of texts what `mask` knows. */
 function bySecretName<T>(value: T, depth: number, mask = asIs): T {

@@ -75,7 +75,7 @@ export class RequestMemo {
       }
     }
     return {
-      digest: hashOf(canonicalOf(Object.fromEntries(digests))),
+      digest: hashOf(recordOf(digests)),
       request: Object.fromEntries(fields),
       blobs: () => [...parts.flatMap(({ blobs }) => blobs), ...nodes.map(({ blob }) => blob)],
       kept: () => {
@@ -140,6 +140,13 @@ function unkeptOf(list: List): Part[] {
   return list.parts.slice(list.kept);
 }
 
+/** The canonical JSON of a record of digests. */
+function recordOf(digests: readonly (readonly [string, string])[]): string {
+  const fields = new Map(digests);
+  const names = [...fields.keys()].sort(); // by UTF-16 code units, as RFC 8785 has it
+  return `{${names.map((name) => `${JSON.stringify(name)}:"${fields.get(name)}"`).join()}}`;
+}
+
 /** `instead` stands for what says nothing: an item of a list is null then, as in JSON. */
 function partOf(value: unknown, instead?: null): Part {
   const blobs: Blob[] = [];
@@ -198,9 +205,10 @@ function saysTheSame(copy: Copy, value: unknown): boolean {
   let i = 0;
   for (const key in value) {
     const field = (value as Record<string, unknown>)[key];
-    if (field === undefined || typeof field === "function") continue;
-    if (key !== keys[i] || !saysTheSame(values[i], field)) return false;
-    i++;
+    if (field === undefined || (typeof field === "function" && key !== "toJSON")) continue;
+    if (key !== keys[i]) return false;
+    const kept = values[i++];
+    if (kept !== field && (typeof field !== "object" || !saysTheSame(kept, field))) return false;
   }
-  return i === keys.length && typeof (value as { toJSON?: unknown }).toJSON !== "function";
+  return i === keys.length;
 }
