@@ -72,6 +72,18 @@ describe.skipIf(!hasChromium)(
       expect(loads).toBe(0);
     });
 
+    test("a tail that is refused once, as by a proxy whose server is away, is asked for again", async () => {
+      const run = await aRun();
+      const page = await dashboard.page();
+      let asked = 0;
+      await page.route("**/v1/runs/*/tail*", (route) =>
+        asked++ === 0 ? route.fulfill({ status: 502 }) : route.continue(),
+      );
+      await page.goto(`/runs/${run}`);
+      await hasText(page, "Succeeded");
+      expect(asked).toBe(2);
+    });
+
     test("the address holds what is shown: a reload shows the same", async () => {
       const run = await aRun();
       const page = await dashboard.page();
