@@ -68,7 +68,7 @@ describe.skipIf(!hasChromium)(
       await page.getByRole("link", { name: "Runs" }).click();
       await page.getByRole("row").filter({ hasText: run.id }).getByText("succeeded").waitFor();
       await status(watching).getByText("succeeded").waitFor();
-      await hasText(watching, "Succeeded");
+      await watching.locator(".event", { hasText: "Succeeded" }).waitFor();
       expect(loads).toBe(0);
     });
 
@@ -80,7 +80,7 @@ describe.skipIf(!hasChromium)(
         asked++ === 0 ? route.fulfill({ status: 502 }) : route.continue(),
       );
       await page.goto(`/runs/${run}`);
-      await hasText(page, "Succeeded");
+      await page.locator(".event", { hasText: "Succeeded" }).waitFor();
       expect(asked).toBe(2);
     });
 
