@@ -432,6 +432,21 @@ describe("who is dead is noticed", () => {
     await holder.query("rollback");
     expect(await headOf(store, held)).toMatchObject({ status: "running" });
   });
+
+  test("of the other runs, though one cannot be taken", async () => {
+    const worker = await aWorker(store);
+    const [stuck, free] = [await aRun(store, worker), await aRun(store, worker)];
+    await store.sql(`
+      create function refuse_one() returns trigger language plpgsql as $$ begin raise exception 'stuck'; end $$`);
+    await store.sql(`
+      create trigger refuse_one before update on holdfast.runs
+         for each row when (new.run = ${stuck.run}) execute function refuse_one()`);
+    onTestFinished(() => store.sql("drop function refuse_one cascade").then(() => {}));
+    await expire(store, worker);
+    await expect(noticeDead(store.db, "witness:1")).rejects.toThrow("stuck");
+    expect(await headOf(store, free)).toMatchObject({ status: "waiting", epoch: 2 });
+    expect(await headOf(store, stuck)).toMatchObject({ status: "running", epoch: 1 });
+  });
 });
 
 describe("a lease is given back", () => {

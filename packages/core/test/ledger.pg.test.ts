@@ -4,7 +4,7 @@ import { Appender } from "../src/appender.ts";
 import { parseRunFile, writeRunFile } from "../src/export/run-file.ts";
 import type { Fact } from "../src/ledger/entry.ts";
 import { park, takeLease } from "../src/store/lease.ts";
-import { append, type Lease, readEntries, type Uncounted } from "../src/store/ledger.ts";
+import { append, type Lease, readEntries, rowOf, type Uncounted } from "../src/store/ledger.ts";
 import { writeOutside } from "../src/store/outside.ts";
 import { intended, observed } from "../src/testing/given.ts";
 import { aRun, aWorker, entriesOf, expire, headOf, noteOf, takeOver, toldOf, useStore } from "./store.ts";
@@ -66,6 +66,22 @@ describe("an append", () => {
     const entries = await readEntries(store.db, lease, 2);
     expect(entries).toMatchObject(facts);
   });
+
+  const odd = fc.string({ unit: fc.constantFrom("\0", "\ud83d", "\ude00", "\\", "u0000", "a", "\ufffd") });
+  property.prop([odd], { numRuns: 100 })(
+    "can be read by Postgres, whatever its text: NUL and half a surrogate pair become U+FFFD",
+    async (text) => {
+      const written = text.toWellFormed().replaceAll("\0", "\ufffd");
+      const { body } = rowOf({ ...noteOf("a"), [text]: 1, differs: [text] } as Fact);
+      // As it was written before, and as it is written: Postgres reads the same.
+      for (const said of [body, JSON.stringify({ differs: [text] })]) {
+        const [row] = await store.sql("select holdfast.body_of($1) -> 'differs' ->> 0 as text", [said]);
+        expect(row).toEqual({ text: written });
+      }
+      expect(JSON.parse(body)).toMatchObject({ differs: [written] });
+      await store.sql("select $1::json ->> 'differs'", [body]);
+    },
+  );
 
   property.prop([fc.dictionary(fc.constantFrom(...hostile), fc.jsonValue({ maxDepth: 1 }))], { numRuns: 25 })(
     "takes its stamp from nothing that a fact, or a row of the table, calls by the stamp's names",

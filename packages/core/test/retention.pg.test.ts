@@ -50,6 +50,27 @@ describe("what is pruned", () => {
     expect(await outcomeOf(holdfast.run(id, () => 1))).toBe("COMMAND_NOT_ALLOWED");
   });
 
+  test("is a run with a name of a step that was cut inside an emoji, and those beside it", async () => {
+    const holdfast = await open();
+    const ids = [newId(), newId()];
+    for (const id of ids) {
+      const work = async () => {
+        await once("to \ud83d", () => 1);
+        throw new Error("no");
+      };
+      await outcomeOf(holdfast.run(id, work));
+    }
+    await sql("alter table holdfast.entries disable trigger user");
+    await sql(
+      `update holdfast.entries set body = replace(body, U&'\\FFFD', '\\ud83d')
+        where run = (select run from holdfast.runs where run_id = $1)`,
+      [ids[0]],
+    );
+    await sql("alter table holdfast.entries enable trigger user");
+    await prune(holdfast);
+    expect(await Promise.all(ids.map((id) => isGone(holdfast, id)))).toEqual([true, true]);
+  });
+
   test.each([
     ["failed", failing],
     ["was cancelled", cancelled],

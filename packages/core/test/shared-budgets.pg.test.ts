@@ -1,6 +1,13 @@
 import { expect, test } from "vitest";
 import { checkShared } from "../src/budget/shared.ts";
-import { type Holdfast, HoldfastError, type HoldfastOptions, type SharedBudget, usd } from "../src/index.ts";
+import {
+  ask as askPerson,
+  type Holdfast,
+  HoldfastError,
+  type HoldfastOptions,
+  type SharedBudget,
+  usd,
+} from "../src/index.ts";
 import { outcomeOf, tool } from "./agent.ts";
 import { counter, forever, useHoldfast } from "./opened.ts";
 import { ask, expectRowsToBeTheFold, prices } from "./spending.ts";
@@ -208,6 +215,32 @@ test("a run that was cancelled from outside leaves nothing held", async () => {
   expect(await rowOf(tag)).toMatchObject({ spent: 500, held: 0 });
   expect((await hf.runs.get(other)).budget).toMatchObject({ spent: 500, held: 0, estimated: 500 });
   await expectRowsToBeTheFold(sql, hf, tag);
+});
+
+test("a run whose tool failed with a NUL is cancelled from outside, however that was recorded", async () => {
+  const { tag, budgets } = aTenant(1000);
+  const tools = { ship: { effect: "idempotent", cost: () => 5, retry: { attempts: 2, firstMs: 1 } } } as const;
+  const hf = await open({ budgets, tools });
+  const ships = async () => {
+    let tries = 0;
+    const id = newId();
+    const work = async () => {
+      if (++tries === 1) throw new Error("bad frame \0");
+      return await askPerson({ question: "go on?" });
+    };
+    expect(await outcomeOf(asks(hf, tag, id, () => tool("ship", {}, work)))).toBe("RUN_WAITING");
+    return id;
+  };
+  const [one, other] = [await ships(), await ships()];
+  await sql("alter table holdfast.entries disable trigger user");
+  await sql(
+    `update holdfast.entries set body = replace(body, U&'\\FFFD', '\\u0000')
+      where run = (select run from holdfast.runs where run_id = $1)`,
+    [other],
+  );
+  await sql("alter table holdfast.entries enable trigger user");
+  for (const id of [one, other]) await hf.cancel(id, { by: "ana" });
+  expect(await rowOf(tag)).toMatchObject({ spent: 10, held: 0 });
 });
 
 test.each([

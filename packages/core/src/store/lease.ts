@@ -214,15 +214,11 @@ export async function whyNotOwned(db: Queryable, { run, runId, epoch }: Lease): 
   return new HoldfastError("UNHELD_CALL", { name: "A write beside the ledger", why });
 }
 
-// Whoever notices that an owner is dead takes its runs from it. An inline run is marked, so that what it left open can be
-// seen and settled: there is no handler that it could go to. A run of the fleet goes back to the queue, or is a dead letter
-// where it has killed its workers so often that it would kill the next one too. The epoch goes up as at every takeover, and
-// fences the owner should it live. Who was seen dead is held against the row once it is locked: it may have been taken by
-// somebody alive in between, whom this statement's snapshot does not know.
-const NOTICE = /* sql */ `
+// Runs whose owner's time is over, or was seen gone and has not beaten since. $4: that run alone.
+const SEEN = /* sql */ `
 with gone as materialized (
   select w.worker
-    from unnest($3::int[], $4::bigint[]) as seen (worker, beats)
+    from unnest($1::int[], $2::bigint[]) as seen (worker, beats)
     join holdfast.workers w using (worker, beats)
    where holdfast.lock_gone(w.worker, w.locked_in)
 ), seen as materialized (
@@ -230,10 +226,18 @@ with gone as materialized (
     from holdfast.runs r
     left join holdfast.workers w on w.worker = r.leased_by
    where r.leased_by is not null
+     and ($4::bigint is null or r.run = $4)
      and (coalesce(w.until, '-infinity') <= now() or r.leased_by in (select worker from gone))
    order by r.run
-   limit $2
-), dead as (
+   limit $3
+)`;
+
+// Whoever notices that an owner is dead takes its runs from it. An inline run is marked, so that what it left open can be
+// seen and settled: there is no handler that it could go to. A run of the fleet goes back to the queue, or is a dead letter
+// where it has killed its workers so often that it would kill the next one too. The epoch goes up as at every takeover, and
+// fences the owner should it live. Who was seen dead is held against the row once it is locked: it may have been taken by
+// somebody alive in between, whom this statement's snapshot does not know.
+const NOTICE = /* sql */ `${SEEN}, dead as (
   select r.run, r.inline, r.command, r.most_crashes,
          case when exists (select from holdfast.entries e
                             where e.run = r.run and e.epoch = r.epoch and e.kind = 'observation') then 1
@@ -271,7 +275,7 @@ with gone as materialized (
   returning r.run, r.seq, r.epoch, r.status, r.crashes
 ), noted as (
   insert into holdfast.entries (run, seq, epoch, at, kind, step, body, value)
-  select run, case when status in ('cancelled', 'dead') then seq - 1 else seq end, epoch, now(), 'takeover', null, $1, null
+  select run, case when status in ('cancelled', 'dead') then seq - 1 else seq end, epoch, now(), 'takeover', null, $5, null
     from head
    union all
   select run, seq, epoch, now(), 'outcome', null,
@@ -297,17 +301,28 @@ export interface Gone {
 
 /**
  * Takes runs from owners whose time to live is over, and from those that were seen gone and have not beaten since. Gives
- * back how many, at most 100.
+ * back how many, at most 100. One that cannot be taken stops no other: where they cannot be taken together, each is by
+ * itself, and what stopped the first is thrown at the end.
  */
 export async function noticeDead(db: Queryable, worker: string, gone: readonly Gone[] = []): Promise<number> {
   const { body } = rowOf({ kind: "takeover", worker, after: "crash" });
-  const { rows } = await db.query(NOTICE, [
-    body,
-    MOST_NOTICED,
-    gone.map(({ worker }) => worker),
-    gone.map(({ beats }) => beats),
-  ]);
-  return rows.length;
+  const seen = [gone.map(({ worker }) => worker), gone.map(({ beats }) => beats), MOST_NOTICED];
+  const notice = async (run: string | null) => (await db.query(NOTICE, [...seen, run, body])).rows.length;
+  try {
+    return await notice(null);
+  } catch {
+    const { rows } = await db.query<{ run: string }>(`${SEEN}\nselect run from seen`, [...seen, null]);
+    let [taken, failed]: [number, unknown] = [0, undefined];
+    for (const { run } of rows) {
+      try {
+        taken += await notice(run);
+      } catch (error) {
+        failed ??= error;
+      }
+    }
+    if (failed) throw failed;
+    return taken;
+  }
 }
 
 const GIVE_BACK = /* sql */ `

@@ -300,9 +300,15 @@ export function rowOf(fact: Fact): {
   value: Encoded | null;
 } {
   const { kind, step, value } = fact as Fact & { step?: string; value?: Encoded };
-  const body = JSON.stringify(smallOf(fact as Partial<EntryRow>));
+  const body = readable(JSON.stringify(smallOf(fact as Partial<EntryRow>)));
   return { kind, step: step ?? null, body, value: value ?? null };
 }
+
+// Postgres takes no field out of a json with a NUL or half a surrogate pair in it. JSON.stringify escapes both, and no whole
+// pair; an escaped backslash is passed over as one.
+const UNREADABLE = /\\\\|\\u(?:0000|d[89a-f][0-9a-f]{2})/g;
+const readable = (body: string): string =>
+  body.replace(UNREADABLE, (escape) => (escape === "\\\\" ? escape : "\ufffd"));
 
 /** What has a column of its own is not in the body, and not taken from there either: nothing but the store stamps. */
 function entryOf(runId: string, { seq, epoch, at, kind, step, body, value }: EntryRow): Entry {

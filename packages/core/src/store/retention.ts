@@ -19,7 +19,7 @@ select r.run
              r.status <> 'cancelled' and exists (select from holdfast.questions q where q.run = r.run and q.closed_at is null)
           or exists (select from holdfast.entries i
                       where i.run = r.run
-                        and (i.kind = 'doubt' or i.kind = 'intent' and i.body::json ->> 'effect' = 'once')
+                        and (i.kind = 'doubt' or i.kind = 'intent' and holdfast.body_of(i.body) ->> 'effect' = 'once')
                         and not exists (select from holdfast.entries e
                                          where e.run  = r.run
                                            and e.step = i.step

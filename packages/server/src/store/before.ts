@@ -15,7 +15,7 @@ select count(*) over ()::int as calls, seq, epoch, at, step, body
  where run = $1
    and seq < $2
    and kind = 'observation'
-   and body::json ->> 'ms' is not null
+   and holdfast.body_of(body) ->> 'ms' is not null
  order by seq desc
  limit $3`;
 
@@ -47,8 +47,8 @@ select t.run, t.seq, r.inline, before.at as "queuedAt", recorded.*
               count(*) filter (where call = 'tool')::int  as tool,
               count(*) filter (where call = 'step')::int  as step,
               count(*) filter (where call is not null and effect <> 'read')::int as effects
-         from (select max(body::json ->> 'call') filter (where kind = 'observation' and body::json ->> 'ms' is not null) as call,
-                      max(body::json ->> 'effect') filter (where kind = 'intent') as effect
+         from (select max(holdfast.body_of(body) ->> 'call') filter (where kind = 'observation' and holdfast.body_of(body) ->> 'ms' is not null) as call,
+                      max(holdfast.body_of(body) ->> 'effect') filter (where kind = 'intent') as effect
                  from holdfast.entries e
                 where e.run = t.run
                   and e.seq < t.seq
