@@ -219,7 +219,9 @@ test("a run that was cancelled from outside leaves nothing held", async () => {
 
 test("a run whose tool failed with a NUL is cancelled from outside, however that was recorded", async () => {
   const { tag, budgets } = aTenant(1000);
-  const tools = { ship: { effect: "idempotent", cost: () => 5, retry: { attempts: 2, firstMs: 1 } } } as const;
+  const tools = {
+    ship: { effect: "idempotent", cost: () => 5, retry: { attempts: 2, firstMs: 1 } },
+  } as const;
   const hf = await open({ budgets, tools });
   const ships = async () => {
     let tries = 0;
