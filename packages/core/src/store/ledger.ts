@@ -308,7 +308,7 @@ export function rowOf(fact: Fact): {
 // pair; an escaped backslash is passed over as one.
 const UNREADABLE = /\\\\|\\u(?:0000|d[89a-f][0-9a-f]{2})/g;
 const readable = (body: string): string =>
-  body.replace(UNREADABLE, (escape) => (escape === "\\\\" ? escape : "\ufffd"));
+  body.replace(UNREADABLE, (found) => (found === "\\\\" ? found : "\ufffd"));
 
 /** What has a column of its own is not in the body, and not taken from there either: nothing but the store stamps. */
 function entryOf(runId: string, { seq, epoch, at, kind, step, body, value }: EntryRow): Entry {
