@@ -8,7 +8,7 @@ import { doubtsOf, replay } from "./ledger/replay.ts";
 import type { Database } from "./store/database.ts";
 import { takeLease } from "./store/lease.ts";
 import { type Lease, readEntries } from "./store/ledger.ts";
-import { expireQuestions } from "./store/questions.ts";
+import { expireQuestions, isClosing } from "./store/questions.ts";
 import { getHead, type Head } from "./store/runs.ts";
 
 /** How often somebody who waits for a run looks at its head. */
@@ -84,6 +84,10 @@ export async function enterRun(entering: Entering): Promise<Entered> {
     if (head.status === "waiting" && head.waitingOn !== "caller" && !head.due) {
       // A question whose time is over is no longer waited for.
       if ((await expireQuestions(db, head.run)) > 0) continue;
+      if (await isClosing(db, head)) {
+        await pause(LOOK_MS);
+        continue;
+      }
       throw await waiting(head);
     }
 

@@ -5,7 +5,7 @@ import { tool } from "./governed.ts";
 import { counter, useHoldfast } from "./opened.ts";
 import { newId } from "./store.ts";
 
-const { open, sql } = useHoldfast();
+const { open, session, sql } = useHoldfast();
 const ana = { by: "ana" };
 
 const Amount = z.object({
@@ -96,6 +96,25 @@ test("an input that nobody gives in time throws QUESTION_EXPIRED, which the run 
     [id],
   );
   expect([await run(), await run()]).toEqual(["nobody", "nobody"]);
+});
+
+test("an input whose time is over is not waited for, though somebody else is just closing its question", async () => {
+  const [id, holdfast] = [newId(), await open()];
+  const run = () => holdfast.run(id, () => ask({ question: "?", expiresIn: "1h" }).catch(() => "nobody"));
+  await expect(run()).rejects.toThrow("(RUN_WAITING)");
+  const other = await session();
+  await other.query("begin");
+  await other.query("select from holdfast.runs where run_id = $1 for no key update", [id]);
+  await sql(
+    "update holdfast.questions set expires_at = now() where run = (select run from holdfast.runs where run_id = $1)",
+    [id],
+  );
+  const told = run().catch((error: { code: string }) => error.code);
+  expect(await Promise.race([told, new Promise((resolve) => setTimeout(resolve, 300, "goes on"))])).toBe(
+    "goes on",
+  );
+  await other.query("commit");
+  expect(await told).toBe("nobody");
 });
 
 test("only those who are asked may answer", async () => {

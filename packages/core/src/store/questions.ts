@@ -162,6 +162,20 @@ export async function expireQuestions(db: Queryable, run?: string): Promise<numb
   return rows.length;
 }
 
+const CLOSING = /* sql */ `
+select r.seq <> $2 or exists (select from holdfast.questions q
+                               where q.run = r.run
+                                 and q.closed_at is null
+                                 and q.expires_at <= now()) as closing
+  from holdfast.runs r
+ where r.run = $1`;
+
+/** Is a question of the run being closed by somebody else, or has been since its head was read? */
+export async function isClosing(db: Queryable, { run, seq }: { run: string; seq: number }): Promise<boolean> {
+  const { rows } = await db.query<{ closing: boolean }>(CLOSING, [run, seq]);
+  return rows[0]?.closing ?? true;
+}
+
 /** The owner takes a question back. False: it was settled meanwhile, or the run is not the owner's any more. */
 export async function withdrawQuestion(
   db: Queryable,
