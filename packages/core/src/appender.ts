@@ -23,10 +23,13 @@ interface Waiting {
 export class Appender {
   readonly #db: Database;
   readonly #flights: Flights<Waiting>;
+  readonly #onLanded: () => void;
 
-  constructor(db: Database) {
+  /** `onLanded`: appends of runs have landed. */
+  constructor(db: Database, onLanded: () => void = () => {}) {
     this.#db = db;
     this.#flights = new Flights((flight) => this.#send(flight), seats);
+    this.#onLanded = onLanded;
   }
 
   /**
@@ -37,6 +40,11 @@ export class Appender {
   append(append: Append): Promise<Appended | Short>;
   append(append: Append): Promise<Appended | Short> {
     return new Promise((landed, refused) => this.#flights.board({ append, landed, refused }));
+  }
+
+  /** An append landed that went another way: in a statement or a transaction of its own. */
+  moved(): void {
+    this.#onLanded();
   }
 
   async #send(flight: Waiting[]): Promise<void> {
@@ -56,6 +64,7 @@ export class Appender {
       }
       return;
     }
+    this.#onLanded();
     for (const [i, waiting] of flight.entries()) {
       const landed = answers[i];
       // It may be short only because of those it travelled with.

@@ -1,6 +1,7 @@
 import { Appender } from "./appender.ts";
 import { Creator } from "./creator.ts";
 import { HoldfastError } from "./errors.ts";
+import { Moves } from "./moves.ts";
 import { openDatabase } from "./open-database.ts";
 import type { HoldfastOptions } from "./options.ts";
 import { currentScope } from "./scope.ts";
@@ -19,6 +20,8 @@ export interface Connected {
 
 /** The database of one Holdfast, from when it is first used, with its schema and the tables of packages. */
 export class Connection {
+  /** Hints that runs have moved on, in this process or another. */
+  readonly moves = new Moves();
   readonly #options: Pick<HoldfastOptions, "database" | "migrate">;
   readonly #isClosed: () => boolean;
   #means: Promise<Connected> | undefined;
@@ -64,6 +67,7 @@ export class Connection {
   }
 
   async close(): Promise<void> {
+    await this.moves.stop();
     await this.#db?.close();
   }
 
@@ -72,6 +76,6 @@ export class Connection {
     const db = await openDatabase(database);
     this.#db = db;
     await (mayMigrate ? migrate(db) : checkSchema(db));
-    return { db, appender: new Appender(db), creator: new Creator(db) };
+    return { db, appender: new Appender(db, () => this.moves.tell(db)), creator: new Creator(db) };
   }
 }

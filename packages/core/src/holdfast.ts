@@ -347,6 +347,14 @@ export class Holdfast {
     return await rebuildRequest((await this.opened()).db, id, step);
   }
 
+  /**
+   * Calls `heard` soon after runs have moved on, in whichever process of this version, until what is given back is called. A
+   * hint over LISTEN, for those who also look: behind a pooler, and in the first seconds of listening, nothing is heard.
+   */
+  async onMoved(heard: () => void): Promise<() => void> {
+    return this.#connection.moves.listen((await this.opened()).db, heard);
+  }
+
   /** Connects if that has not been done. Whoever calls it first starts it for all. */
   async opened(): Promise<Connected> {
     return await this.#connection.opened();

@@ -69,6 +69,7 @@ export class Leases {
   /** What is leased here but not worked on, at two beats in a row, goes back; and who is dead is noticed. */
   async #afterBeat(db: Database, leases: readonly string[]): Promise<void> {
     const heart = must(this.#heart, "the heart that beat");
+    await this.#connection.moves.look(db);
     await noticeDead(db, heart.name);
     // A run that is being created is not lost: the answer that says it is ours may be under way.
     const strays =

@@ -191,8 +191,10 @@ export class RunWriter {
         this.#run.seq,
         leaving,
       );
-      if (parked) this.#number++;
-      else await this.#catchUp(Number.POSITIVE_INFINITY);
+      if (parked) {
+        this.#number++;
+        this.#appender.moved();
+      } else await this.#catchUp(Number.POSITIVE_INFINITY);
       if (!parked) this.#refuseFenced();
       return parked;
     });
@@ -238,6 +240,7 @@ export class RunWriter {
   }
 
   async #fold(facts: readonly Fact[], landed: Appended): Promise<void> {
+    this.#appender.moved();
     this.#landed(facts, await this.#settle(landed));
   }
 

@@ -65,7 +65,7 @@ export function createApi(hf: Holdfast, options: ApiOptions = {}) {
   const ring = new KeyRing(keys.map(checkKey), tables);
   const shown = shownBy(new Redactor(redact), redact.length === 0);
   const watch = new Watch(hf);
-  const feed = new Feed(tables);
+  const feed = new Feed(hf, tables);
 
   const app = router();
   app.use(requestId(), logged(log), secureHeaders(HEADERS));

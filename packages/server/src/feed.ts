@@ -1,9 +1,9 @@
-import { setTimeout as pause } from "node:timers/promises";
-import type { TablesDatabase } from "@holdfast/core";
+import type { Holdfast, TablesDatabase } from "@holdfast/core";
 import { type Cursor, type Snapshot, writeCursor } from "./cursor.ts";
+import { Hints } from "./hints.ts";
 import { readFeed, type Told, takeSnapshot } from "./store/feed.ts";
 
-/** How often what has been written is looked for, while somebody watches. */
+/** How often what has been written is looked for, while somebody watches, also where no hint comes. */
 const LOOK_MS = 250;
 /** Entries that are read at once. */
 const PAGE = 500;
@@ -19,22 +19,35 @@ export interface Page {
  */
 export class Feed {
   readonly #tables: () => Promise<TablesDatabase>;
+  readonly #hf: Holdfast;
+  #hints: Hints | undefined;
+  #watching = 0;
   #now: Promise<Snapshot> | undefined;
   #next: Promise<void> | undefined;
   readonly #pages = new Map<string, Promise<Page>>();
 
-  constructor(tables: () => Promise<TablesDatabase>) {
+  constructor(hf: Holdfast, tables: () => Promise<TablesDatabase>) {
+    this.#hf = hf;
     this.#tables = tables;
   }
 
   /** Everything behind `from`; without it, everything from now on. */
   async *entries(from: Cursor | undefined, signal: AbortSignal): AsyncGenerator<{ id: string; entry: Told }> {
     let cursor = from ?? { seen: await this.#snapshot() };
-    while (!signal.aborted) {
-      const { told, next } = await this.#page(cursor);
-      yield* told;
-      cursor = next;
-      if (!next.upto) await this.#step();
+    this.#watching++;
+    this.#hints ??= new Hints(this.#hf);
+    try {
+      while (!signal.aborted) {
+        const { told, next } = await this.#page(cursor);
+        yield* told;
+        cursor = next;
+        if (!next.upto) await this.#step(this.#hints);
+      }
+    } finally {
+      if (--this.#watching === 0) {
+        this.#hints.end();
+        this.#hints = undefined;
+      }
     }
   }
 
@@ -62,8 +75,8 @@ export class Feed {
   }
 
   /** The next look, which all take together. */
-  #step(): Promise<void> {
-    this.#next ??= pause(LOOK_MS, undefined, { ref: false }).then(() => {
+  #step(hints: Hints): Promise<void> {
+    this.#next ??= hints.wait(LOOK_MS).then(() => {
       this.#next = undefined;
       this.#now = undefined;
       this.#pages.clear();

@@ -1,8 +1,8 @@
-import { setTimeout as pause } from "node:timers/promises";
 import type { Holdfast, LedgerEntry } from "@holdfast/core";
+import { Hints } from "./hints.ts";
 import { getPlaces, type Place } from "./store/places.ts";
 
-/** How long after it was written an entry is seen, at most: all that is watched is looked at together. */
+/** How long after it was written an entry is seen, at most, also where no hint comes: all that is watched is looked at together. */
 const LOOK_MS = 250;
 /** Entries that are read at once. */
 const PAGE = 200;
@@ -62,13 +62,15 @@ export class Watch {
   async #keepLooking(): Promise<void> {
     if (this.#looking) return;
     this.#looking = true;
+    const hints = new Hints(this.#hf);
     while (this.#waiting.size > 0) {
-      await pause(LOOK_MS, undefined, { ref: false });
+      await hints.wait(LOOK_MS);
       const runIds = [...this.#waiting.keys()];
       // Where the database stays away, everybody is sent off: who comes back with the last id misses nothing.
       const places = await this.#look(runIds).catch(() => new Map<string, Place>());
       for (const id of runIds) this.#tell(id, places.get(id));
     }
+    hints.end();
     this.#looking = false;
   }
 

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import pg from "pg";
 import type { ConnectionOptions } from "../store/database.ts";
-import { CHANNEL, type Topic } from "../store/notify.ts";
+import { CHANNEL, SHOW, type Topic } from "../store/notify.ts";
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
@@ -13,10 +13,19 @@ const LONGEST_PAUSE_MS = 5_000;
 export class Listener {
   readonly #connection: ConnectionOptions;
   readonly #heard: (topic: Topic) => void;
+  readonly #channel: string;
+  readonly #isSeen: boolean;
   readonly #stopping = new AbortController();
   readonly #living: Promise<void>;
 
-  constructor(connection: ConnectionOptions, heard: (topic: Topic) => void) {
+  /** `isSeen`: whoever tells can see that somebody listens. */
+  constructor(
+    connection: ConnectionOptions,
+    heard: (topic: Topic) => void,
+    { channel = CHANNEL, isSeen = false }: { channel?: string; isSeen?: boolean } = {},
+  ) {
+    this.#channel = channel;
+    this.#isSeen = isSeen;
     this.#connection = connection;
     this.#heard = heard;
     this.#living = this.#live();
@@ -62,7 +71,8 @@ export class Listener {
       await client.connect();
       const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
       if (rows[0]?.pid !== (client as unknown as { processID: number }).processID) return false;
-      await client.query(`listen ${CHANNEL}`);
+      await client.query(`listen ${this.#channel}`);
+      if (this.#isSeen) await client.query(SHOW);
       return true;
     })();
     listening.catch(() => {});

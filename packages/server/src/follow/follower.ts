@@ -26,7 +26,7 @@ export interface Following {
  */
 export async function follow(hf: Holdfast, name: string, tell: Tell): Promise<Following> {
   const tables = lazyTables(hf);
-  const feed = new Feed(tables);
+  const feed = new Feed(hf, tables);
   await beginFollower(await tables(), name, writeCursor(await feed.here()));
   const stopping = new AbortController();
 
