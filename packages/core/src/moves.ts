@@ -3,13 +3,13 @@ import type { Database } from "./store/database.ts";
 import { isListenedOn, MOVED, notifyMoved } from "./store/notify.ts";
 
 /** Hints within so long of each other travel together. */
-const COALESCE_MS = 20;
+const COALESCE_MS = 50;
 /** How long is listened on once nobody asks any more: who follows runs comes and goes. */
 const LINGER_MS = 10_000;
 
 /**
  * Tells other processes that runs have moved on, and hears it from them: a hint, for those who also look. It goes apart from
- * the appends that it is about, at most fifty times a second, and only where somebody listens: no commit waits for it.
+ * the appends that it is about, at most twenty times a second, and only where somebody listens: no commit waits for it.
  */
 export class Moves {
   readonly #heard = new Set<() => void>();
