@@ -31,6 +31,7 @@ test("what another process appends is hinted at, from its next beat on, as long 
   await server.hf.run(newId(), () => 1);
   const before = heard;
   while (heard === before) await elsewhere.run(newId(), work);
+  expect(heard).toBeGreaterThan(before);
   stop();
   await elsewhere.close();
 });
