@@ -133,6 +133,10 @@ describe("what a model is asked", () => {
     ["a text was changed in", (messages) => (messages[0] = { parts: ["b"] })],
     ["a part was added in place to", (messages) => messages[0]?.parts.push("b")],
     ["a part was taken from", (messages) => (messages[0] as { parts: unknown[] }).parts.pop()],
+    [
+      "what says itself otherwise as JSON was made of a message of",
+      (messages) => Object.assign(messages[0] ?? {}, { toJSON: () => "b" }),
+    ],
     ["the order was turned of", (messages) => messages.reverse()],
     ["a message was added to", (messages) => messages.push({ parts: [] })],
     ["the last message was cut from", (messages) => messages.pop()],
