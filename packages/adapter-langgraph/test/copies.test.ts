@@ -22,6 +22,8 @@ interface Copy {
     responses: string[];
   }) => {
     invoke(messages: BaseMessage[]): Promise<BaseMessage>;
+    /** Which response is next. */
+    readonly i: number;
   };
 }
 
@@ -56,10 +58,11 @@ describe(`a copy of @langchain/core beside the one of ${version}`, () => {
     async () => {
       const path = `./oldest/node_modules/@langchain/core/dist/utils/testing/index.js`;
       const { FakeListChatModel } = (await import(new URL(path, import.meta.url).href)) as Copy;
-      const model = new FakeListChatModel({ responses: ["hello"] });
+      const model = new FakeListChatModel({ responses: ["hello", "again"] });
       const thread = newThread();
       const called = calling((messages) => model.invoke(messages)).invoke(input, thread);
       await expect(called).rejects.toThrow("(UNHELD_CALL)");
+      expect(model.i).toBe(0);
       const { status } = await here().runs.get(`${thread.configurable.thread_id}#1`);
       expect(status).toBe("failed");
     },

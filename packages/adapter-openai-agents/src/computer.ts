@@ -14,12 +14,9 @@ type Method = (...args: unknown[]) => unknown;
 /** The same computer tool, with each computer that it gives held. */
 export function holdComputer(tool: ComputerTool): ComputerTool {
   const { computer } = tool;
-  const held = derive(tool, { computer: isMaker(computer) ? holdMaker(computer) : holdActions(computer) });
-  const { onSafetyCheck: author } = tool;
-  Object.defineProperty(held, "onSafetyCheck", {
-    configurable: true,
-    enumerable: true,
-    get: () => author ?? (currentHold() ? acknowledge : undefined), // in a run it was asked before
+  const held = derive(tool, {
+    computer: isMaker(computer) ? holdMaker(computer) : holdActions(computer),
+    onSafetyCheck: tool.onSafetyCheck ?? acknowledge, // what nobody else deals with was asked before
   });
   return takeOver(held, tool.needsApproval, () => needsApproval);
 }

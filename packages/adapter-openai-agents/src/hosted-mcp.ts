@@ -10,17 +10,12 @@ import { mayCall } from "./tool-call.ts";
  * instead, and the next request says what was decided. In a run Holdfast asks, and the SDK is told as if by `onApproval`.
  */
 
-/** The same tool, whose approvals are asked by Holdfast in a run. Outside of one its author's `onApproval` is there, or none. */
+/** The same tool, whose approvals are asked by Holdfast. */
 export function holdHostedMcp(tool: HostedTool): HostedTool {
   const { providerData } = tool;
   if (providerData?.type !== "mcp" || providerData.require_approval === "never") return tool;
-  const author = providerData.on_approval;
-  const held: HostedData = Object.defineProperty({ ...providerData }, "on_approval", {
-    configurable: true,
-    enumerable: true,
-    get: () => (currentHold() ? decide : author),
-  });
-  authors.set(held, author);
+  const held: HostedData = { ...providerData, on_approval: decide };
+  authors.set(held, providerData.on_approval);
   return derive(tool, { providerData: held });
 }
 

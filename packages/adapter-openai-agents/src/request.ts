@@ -39,7 +39,7 @@ function settingsOf(settings: Fields | undefined): Fields {
 /** What a hosted MCP server is signed in to with goes to the provider, and nowhere else. */
 function withoutSecrets(tool: RequestTool): RequestTool {
   if (!tool.providerData) return tool;
-  return { ...tool, providerData: without(tool.providerData, ["authorization", "headers", "on_approval"]) };
+  return { ...tool, providerData: without(tool.providerData, ["authorization", "headers"]) };
 }
 
 const without = (fields: Fields, names: readonly string[]): Fields =>

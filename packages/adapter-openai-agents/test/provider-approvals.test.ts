@@ -150,6 +150,14 @@ describe.each(versions)("$name", ({ sdk }) => {
       ]);
     });
 
+    test("is asked about in a run that goes on with a state which was interrupted outside", async () => {
+      const model = new ItemModel([asks("update")], [says("ok")]);
+      const agent = new Agent({ name: "Hosted", model, tools: [serverOf()] });
+      const { state } = await run(agent, "go");
+      const runId = newRunId();
+      expect(await asked(here(), runId, () => run(agent, state))).toMatchObject({ name: "crm.update" });
+    });
+
     test("outside a run interrupts as it did", async () => {
       const model = new ItemModel([asks("update")], [says("ok")]);
       const agent = new Agent({ name: "Hosted", model, tools: [serverOf()] });
@@ -211,6 +219,9 @@ describe.each(versions)("$name", ({ sdk }) => {
       await elsewhere().questions.answer(question.id, { approve: true, by: "ana" });
       expect(await elsewhere().run(runId, work)).toBe("ok");
       expect(computer.acted).toEqual(["click"]);
+      const results = [model.asked.at(-1)?.input ?? []].flat().map((item) => item as unknown as Item);
+      const acted = JSON.stringify(results.filter(({ type }) => type === "computer_call_result"));
+      expect(acted.includes("sc_1")).toBe(item === rows.at(-1)?.[2]); // the warning is acknowledged
     });
 
     test.each(rows)(
