@@ -22,7 +22,7 @@ export interface ToolSettings {
    * TIMED_OUT, and a `once` call is in doubt: it may yet happen. Default: no limit.
    */
   readonly timeoutMs?: number;
-  /** Tries after an error, for `read` and `idempotent` tools. */
+  /** Tries after an error. Refused for `once`, which is never called again. */
   readonly retry?: Retry;
   /** The business key: calls with one key are one effect, however often the model plans it. */
   readonly key?: (input: never) => string;
