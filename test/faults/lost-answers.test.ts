@@ -1,4 +1,4 @@
-import { type Holdfast, HoldfastError, once, randomUUID, step, tx } from "@holdfast/core";
+import { current, type Holdfast, HoldfastError, once, randomUUID, step, tx } from "@holdfast/core";
 import { describe, expect, test } from "vitest";
 import { bench, forever, newRunId, soundLedger } from "./bench.ts";
 
@@ -13,6 +13,9 @@ const asks: Readonly<Record<string, readonly string[]>> = {
   takeover: ['"after":"wait"'], // not after a crash: that is also what a beat says of runs without an owner
   park: ['"note":"parked"'],
   outside: [`${NUL}\x0aresolution`],
+  start: ['"inline":false'],
+  fork: ['"note":"forked"'],
+  answer: ['"says":"approved"'],
   commit: [`Q${NUL}\x0bcommit`],
 };
 
@@ -134,6 +137,47 @@ test("a run whose takeover's answer is lost is worked on by whoever took it, and
   await soundLedger(hf, runId);
   expect((await hf.runs.get(runId)).attempts).toMatchObject({ crashes: 0 });
   expect(await crashesOf(runId)).toEqual({ crashes: 0 });
+});
+
+test("a run of the fleet is queued once where the answer to that is lost, with a limit of the queue as without", async () => {
+  for (const queueLimit of [undefined, 100]) {
+    const hf = await open({ database: here.proxy.url, ...(queueLimit ? { queueLimit } : {}) });
+    const name = newRunId();
+    const isLost = lose("start");
+    const run = await hf.start(
+      hf.agent(name, () => "done"),
+      "ana",
+    );
+    expect(isLost()).toBe(true);
+    expect(await hf.runs.list({ agent: name })).toMatchObject([{ id: run.id, status: "queued" }]);
+  }
+});
+
+test("a fork is made once where the answer to that is lost", async () => {
+  const hf = await open({ database: here.proxy.url });
+  const runId = newRunId();
+  await hf.run(runId, work([]));
+  const isLost = lose("fork");
+  const fork = await hf.fork(runId, { at: 2 });
+  expect(isLost()).toBe(true);
+  expect(await sql("select run_id as id from holdfast.runs where run_id like $1", [`${runId}~%`])).toEqual([
+    { id: fork.id },
+  ]);
+});
+
+test("whoever answers a question, and never hears that it was taken, is not told that somebody else was quicker", async () => {
+  const hf = await open({ database: here.proxy.url, policy: [{ tool: "pay", then: "ask" }] });
+  const runId = newRunId();
+  const pay = () => current()?.step({ kind: "tool", name: "pay", input: {} }, () => "paid");
+  await expect(hf.run(runId, async () => await pay())).rejects.toThrow("(RUN_WAITING)");
+  const [question] = await hf.questions.list({ runId });
+  const isLost = lose("answer");
+  await hf.questions.answer(question?.id ?? "", { approve: true, by: "ana" });
+  expect(isLost()).toBe(true);
+  expect(await hf.run(runId, async () => await pay())).toBe("paid");
+  await expect(hf.questions.answer(question?.id ?? "", { approve: true, by: "ana" })).rejects.toThrow(
+    "(QUESTION_ANSWERED)",
+  );
 });
 
 test("a run whose parking's answer is lost is parked once", async () => {

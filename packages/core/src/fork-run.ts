@@ -10,7 +10,7 @@ import type { RecordedRun } from "./recorded-run.ts";
 import type { Redactor } from "./redact.ts";
 import type { Database } from "./store/database.ts";
 import { copyRun } from "./store/forks.ts";
-import type { Head } from "./store/runs.ts";
+import { getHead, type Head } from "./store/runs.ts";
 
 /** What is to have been otherwise. */
 export interface ForkSet {
@@ -49,16 +49,10 @@ interface ForkTerms {
 export async function forkRun(
   db: Database,
   { head, entries, runId, blobs }: RecordedRun & { readonly head: Head },
-  {
-    at = head.seq,
-    set = {},
-    id = `${runId}~${randomUUID().slice(0, 8)}`,
-    by,
-    drift,
-    countSpent = false,
-  }: ForkOptions,
+  { at = head.seq, set = {}, id: chosen, by, drift, countSpent = false }: ForkOptions,
   { redactor, queueLimit, replays }: ForkTerms,
 ): Promise<string> {
+  const id = chosen ?? `${runId}~${randomUUID().slice(0, 8)}`;
   const refuse = (why: string) => new HoldfastError("COMMAND_NOT_ALLOWED", { runId, command: "fork", why });
   if (!Number.isInteger(at) || at < 1 || at > head.seq) {
     const why = `must be the seq of an entry of run ${runId}: 1 to ${head.seq}`;
@@ -117,6 +111,8 @@ export async function forkRun(
     queueLimit,
     isReplay: replays !== undefined,
   });
+  // An id that was made up here is there: the answer was lost, and it was sent again.
+  if (copied !== "copied" && chosen === undefined && (await getHead(db, id))) return id;
   if (copied === "full") throw new HoldfastError("QUEUE_FULL", { limit: queueLimit ?? 0 });
   if (copied === "there") {
     const why = `there is a run ${id}`;

@@ -7,7 +7,7 @@ import type { Answer, Question } from "./ledger/entry.ts";
 import type { Decision } from "./policy/decision.ts";
 import { Redactor } from "./redact.ts";
 import type { Database } from "./store/database.ts";
-import { answerQuestion, getQuestion, listQuestions, type QuestionRow } from "./store/questions.ts";
+import { answerQuestion, getQuestion, isSaid, listQuestions, type QuestionRow } from "./store/questions.ts";
 
 /** What a run asks, and waits for. */
 export interface OpenQuestion {
@@ -65,7 +65,7 @@ export function questionsOn(database: () => Promise<Database>, redactor = new Re
       const row = await getQuestion(db, questionId);
       if (!row) throw invalid("questionId", `is none that was asked: ${questionId}`);
       const answer = answerTo(row, answering, redactor);
-      if (await answerQuestion(db, answer)) return;
+      if ((await answerQuestion(db, answer)) || (await isSaid(db, answer))) return;
       throw whyNot((await getQuestion(db, questionId)) ?? row, answer);
     },
   };

@@ -7,6 +7,7 @@ import { currentScope } from "../scope.ts";
 import type { Database, Queryable } from "../store/database.ts";
 import { dependOn } from "../store/dependencies.ts";
 import { findByKey, type Queued, queue } from "../store/queue.ts";
+import { getHead } from "../store/runs.ts";
 import type { Agent } from "./agent.ts";
 import type { Shared } from "./host.ts";
 
@@ -144,6 +145,7 @@ export async function queueOnce(db: Queryable, queued: Queued): Promise<string> 
   // What was there when the run was refused may have been deleted by the time that it is looked for.
   for (;;) {
     if ((await queue(db, queued)) !== undefined) return queued.runId;
+    if (await getHead(db, queued.runId)) return queued.runId; // the answer was lost, and it was sent again
     const found = key === undefined ? undefined : await findByKey(db, agent, key);
     if (found) {
       if (found.inputDigest === queued.inputDigest) return found.runId;

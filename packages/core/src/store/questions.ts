@@ -94,6 +94,20 @@ select run, seq, epoch, now(), 'answer', $3, $4, $5
   from head
 returning seq`;
 
+const IS_SAID = /* sql */ `
+select exists (select
+                 from holdfast.questions q
+                 join holdfast.entries e using (run)
+                where q.question = $1
+                  and e.kind     = 'answer'
+                  and position($2 in e.body) > 0) as said`;
+
+/** Is this very answer on record? It is where it was sent again, because what the server said of it was lost. */
+export async function isSaid(db: Queryable, { question, answer }: Answer): Promise<boolean> {
+  const { rows } = await db.query<{ said: boolean }>(IS_SAID, [question, answer]);
+  return rows[0]?.said === true;
+}
+
 /** Answers. False: it may not be answered (any more), or not by this one; `getQuestion` tells which. */
 export async function answerQuestion(db: Queryable, answer: Answer): Promise<boolean> {
   const { step, body, value } = rowOf(answer);
