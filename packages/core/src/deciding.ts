@@ -126,6 +126,7 @@ export class Deciding {
   async #decideAll(model: string): Promise<void> {
     const { course, settings, run, writer } = this.#of;
     const questions: Question[] = [];
+    const seen = new Set<string>(); // calls with one business key are one call
     for (const { id, name, input: said, runs = "here", check, schema, says } of course.turnOf(model)) {
       if (runs !== "here") continue;
       const raw = parsed(said);
@@ -135,7 +136,8 @@ export class Deciding {
       const tool = settingsOf(settings.tools, name);
       const business = businessKeyOf(tool, { name, input });
       const key = business === undefined ? emittedKey(model, name, id) : businessKey(name, business);
-      if (run.steps.has(key) || this.#pending(key)) continue;
+      if (run.steps.has(key) || this.#pending(key) || seen.has(key)) continue;
+      seen.add(key);
       const digest = digestOf(settings.redactor.apply("input", raw));
       const candidate: Candidate = {
         key,

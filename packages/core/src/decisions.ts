@@ -38,12 +38,24 @@ export class Decisions {
   /** The limits that calls fall under which may go out, and have not yet. */
   readonly #promised = new Map<string, readonly Counted[]>();
 
+  /** The decision before, where limits count: what one call was promised the next has to see. */
+  #before: Promise<unknown> = Promise.resolve();
+
   constructor(of: Decidable) {
     this.#of = of;
   }
 
   /** What holds the call back most decides: of several tools that it may run, and of the framework's own approval. */
   async decide(candidate: Candidate): Promise<Decided> {
+    const { rules } = this.#of.policy;
+    if (typeof rules === "function" || !rules.some(({ limit }) => limit))
+      return await this.#decide(candidate);
+    const deciding = this.#before.then(() => this.#decide(candidate));
+    this.#before = deciding.catch(() => {});
+    return await deciding;
+  }
+
+  async #decide(candidate: Candidate): Promise<Decided> {
     const { key, name, input, effect, hosted } = candidate;
     const calls: PolicyCall[] = hosted
       ? hosted.map((tool) => ({ tool, input: undefined, effect, runs: "at the provider", step: key }))

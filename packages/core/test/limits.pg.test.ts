@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { type HoldfastOptions, type Limit, usd } from "../src/index.ts";
+import { port } from "./agent.ts";
 import { answer, tool } from "./governed.ts";
 import { counter, forever, useHoldfast } from "./opened.ts";
 import { newId } from "./store.ts";
@@ -65,6 +66,20 @@ test("a limit of a window is reached by calls of one answer that have yet to go 
     });
   });
   expect(asked).toMatchObject([{ input: { n: 2 } }]);
+});
+
+test("a limit of a run holds among calls side by side that no answer asks for, in one lane and in several", async () => {
+  const holdfast = await open(limited({ atMost: 1, per: "run" }, "side by side"));
+  const { calls, does } = counter();
+  const beside = (n: number) => pay(n, does("paid"));
+  const told = await holdfast.run(newId(), () => Promise.all([beside(1), beside(2), beside(3)]));
+  expect(told).toEqual(["paid", "denied", "denied"]);
+  const lanes = ["a", "b"].map((name, n) => () => port().lane(name, () => beside(n)));
+  expect(await holdfast.run(newId(), () => Promise.all(lanes.map((lane) => lane())))).toEqual([
+    "paid",
+    "denied",
+  ]);
+  expect(calls).toHaveLength(2);
 });
 
 test("a limit of a window is shared by all runs with one tag, and by no others", async () => {

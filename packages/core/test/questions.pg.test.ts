@@ -401,6 +401,25 @@ test("the same call begun twice at once is decided once, asked about once, and m
   expect(calls).toEqual(["refund"]);
 });
 
+test("two calls of one answer with one business key are asked about once, and a no holds for both", async () => {
+  const options = { policy: [refunds], tools: { refund: { key: () => "order-7" } } };
+  const [id, holdfast] = [newId(), await open(options)];
+  const { calls, does } = counter();
+  const work = async () => {
+    const ids = ["1", "2"];
+    await answer(ids.map((id) => ({ id, name: "refund", input: '{"cents":5}' })));
+    return await Promise.allSettled(
+      ids.map((id) => tool("refund", { cents: 5 }, does("refund", "paid"), { id })),
+    );
+  };
+  await holdfast.run(id, work).catch(() => {});
+  const [question, ...more] = await holdfast.questions.list({ runId: id });
+  expect(more).toEqual([]);
+  await holdfast.questions.answer(question?.id ?? "", { approve: false, ...ana });
+  expect((await holdfast.run(id, work)).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+  expect(calls).toEqual([]);
+});
+
 test("an owner that was taken over asks nobody", async () => {
   const [id, first, second] = [newId(), await open({ policy: [refunds] }), await open()];
   const [underWay, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
