@@ -76,18 +76,23 @@ export function createApi(hf: Holdfast, options: ApiOptions = {}) {
       keyGenerator: who,
       handler: (c) => refuse(c, "TOO_MANY_REQUESTS"),
     });
-  const guard = authenticate(ring, dev);
+  const bounded = bodyLimit({ maxSize: maxBodyBytes, onError: (c) => refuse(c, "BODY_TOO_LARGE") });
   app.use("/v1/*", async (c, next) => {
     c.header("cache-control", "no-store");
-    return isSignIn(c) ? await next() : await guard(c, next);
+    await next();
   });
+  app.post("/v1/session", limited(SIGN_INS_PER_MINUTE, addressOf), bounded);
+  // Before the guard: whoever signs in has nothing to show yet. By its place and not its path: the app may be mounted.
+  const open = app.route("/v1", signInRoute(ring, tables));
+
+  const guard = authenticate(ring, dev);
+  app.use("/v1/*", guard);
   app.use("/metrics", guard);
-  app.post("/v1/session", limited(SIGN_INS_PER_MINUTE, addressOf));
   app.on(
     ["POST", "PUT", "PATCH", "DELETE"],
     "/v1/*",
-    limited(writesPerMinute, (c) => c.get("caller")?.name ?? addressOf(c)),
-    bodyLimit({ maxSize: maxBodyBytes, onError: (c) => refuse(c, "BODY_TOO_LARGE") }),
+    limited(writesPerMinute, (c) => c.get("caller").name),
+    bounded,
   );
   app.notFound((c) => refuse(c, "NO_SUCH_ROUTE"));
   app.onError((error, c) => {
@@ -105,10 +110,9 @@ export function createApi(hf: Holdfast, options: ApiOptions = {}) {
   });
 
   if (options.dashboard !== undefined) serveDashboard(app, options.dashboard);
-  return app
+  return open
     .route("/", healthRoutes(hf, new Metrics(hf, feed)))
     .route("/", referenceRoutes())
-    .route("/v1", signInRoute(ring, tables))
     .route("/v1", sessionRoutes(tables))
     .route("/v1/runs", runRoutes(hf, shown))
     .route("/v1", tailRoutes(watch, feed, shown))
@@ -122,9 +126,6 @@ export function createApi(hf: Holdfast, options: ApiOptions = {}) {
     .route("/v1", budgetRoutes(hf))
     .route("/v1", upkeepRoutes(hf));
 }
-
-/** Whoever signs in has nothing to show yet. */
-const isSignIn = (c: Context) => c.req.method === "POST" && c.req.path === "/v1/session";
 
 /** From one address. */
 const SIGN_INS_PER_MINUTE = 10;

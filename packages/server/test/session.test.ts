@@ -1,3 +1,4 @@
+import { Hono } from "hono";
 import { expect, test } from "vitest";
 import { createApi, createKey, newKey, revokeKey, serverTables } from "../src/index.ts";
 import { keyOf, keys, useServer } from "./served.ts";
@@ -21,6 +22,26 @@ test("a browser signs in with a key, and asks with a cookie that scripts cannot 
   expect(set).not.toContain(keyOf("ana"));
   const who = await server.ask("GET", "/v1/session", { as: null, headers: { cookie } });
   expect(who.body).toEqual({ name: "ana", scopes: ["read", "operate", "approve"] });
+});
+
+test("whoever signs in at an API that is mounted below a path needs no key yet, and nothing else is let in by that", async () => {
+  const app = new Hono().route("/holdfast", createApi(server.hf, { keys }));
+  const at = (path: string, init: RequestInit = {}) => app.request(`http://localhost/holdfast${path}`, init);
+  const signedIn = await at("/v1/session", {
+    method: "POST",
+    headers: { ...ownPage, "content-type": "application/json" },
+    body: JSON.stringify({ key: keyOf("ana") }),
+  });
+  expect(signedIn.status).toBe(204);
+  const cookie = signedIn.headers.get("set-cookie")?.split(";")[0] ?? "";
+  expect((await at("/v1/session", { headers: { cookie } })).status).toBe(200);
+  for (const [method, path] of [
+    ["GET", "/v1/session"],
+    ["DELETE", "/v1/session"],
+    ["POST", "/v1/session/"],
+    ["POST", "/v1/prune"],
+  ] as const)
+    expect([method, path, (await at(path, { method })).status]).toEqual([method, path, 401]);
 });
 
 test("the cookie goes over TLS only, unless it stays on this machine", async () => {
