@@ -1,8 +1,10 @@
+import { createHmac, randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { current, step } from "@holdfast/core";
 import { afterEach, expect, test } from "vitest";
 import { type Following, signatureOf, startTraces, startWebhook } from "../src/index.ts";
+import { toldAs } from "../src/told.ts";
 import { aDoubt, aRun, newId, useServer } from "./served.ts";
 
 const server = useServer();
@@ -97,6 +99,63 @@ test("a webhook with a secret that could be guessed is refused", async () => {
     "secret",
   );
   await expect(startWebhook(server.hf, { name: "x", url: "file:///x", secret })).rejects.toThrow("http");
+});
+
+test("a webhook is signed as Standard Webhooks have it: with the key that follows whsec_, or with text as it is", async () => {
+  const key = randomBytes(24);
+  const signed = (by: Buffer | string, id: string, at: string, text: string) =>
+    `v1,${createHmac("sha256", by).update(`${id}.${at}.${text}`).digest("base64")}`;
+  const there = await listener();
+  const base64 = `whsec_${key.toString("base64")}`;
+  following.push(await startWebhook(server.hf, { name: "signed", url: there.url, secret: base64 }));
+  await aRun(server.hf);
+  await there.until(() => there.heard.length === 1);
+  for (const { headers, text } of there.heard) {
+    const [id, at] = [String(headers["webhook-id"]), String(headers["webhook-timestamp"])];
+    expect(headers["webhook-signature"]).toBe(signed(key, id, at, text));
+  }
+  expect(signatureOf("sécret", "id", "1", "{}")).toBe(signed("sécret", "id", "1", "{}"));
+  // The example of the specification's own libraries.
+  const example = signatureOf(
+    "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "msg_p5jXN8AQM9LWM0D4loKWxJek",
+    "1614265330",
+    '{"test": 2432232314}',
+  );
+  expect(example).toBe("v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+});
+
+test.each([
+  ["too short a key", `whsec_${randomBytes(23).toString("base64")}`],
+  ["no base64", "whsec_this is text and was never a key"],
+])("a webhook with a secret of %s behind whsec_ is refused", async (_, secret) => {
+  const started = startWebhook(server.hf, { name: "x", url: "http://x", secret });
+  await expect(started).rejects.toThrow("(INVALID_ARGUMENT)");
+});
+
+test("what an entry says of itself does not take the place of its stamp", () => {
+  const at = new Date("2026-01-01T00:00:00Z");
+  const own = { at: "never", runId: "other", seq: 9, epoch: 9, kind: "outcome", step: "other", note: "kept" };
+  const told = toldAs({
+    place: { run: "1", seq: 2 },
+    runId: "order-42",
+    agent: null,
+    epoch: 1,
+    at,
+    kind: "note",
+    step: "pay#0",
+    isCopy: false,
+    body: JSON.stringify(own),
+  });
+  expect(told).toEqual({
+    runId: "order-42",
+    seq: 2,
+    epoch: 1,
+    at: "2026-01-01T00:00:00.000Z",
+    kind: "note",
+    step: "pay#0",
+    note: "kept",
+  });
 });
 
 interface Span {
