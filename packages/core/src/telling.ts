@@ -77,7 +77,7 @@ export class Telling {
 
   run(told: RunTold): void {
     const { runId: run, agent, epoch, at, ...more } = told;
-    this.#log?.info({ run, agent, epoch, ...logged(more) }, `run ${at}`);
+    this.#write("info", { run, agent, epoch, ...logged(more) }, `run ${at}`);
     this.#call("onRun", told);
   }
 
@@ -104,7 +104,8 @@ export class Telling {
       }
       case "question": {
         const { question, step, asks, name, text } = entry;
-        this.#log?.info(
+        this.#write(
+          "info",
           { run: about.runId, epoch: about.epoch, step, question, name },
           `asks for an ${asks}`,
         );
@@ -137,14 +138,26 @@ export class Telling {
     }
   }
 
+  /** Something that this process does for all runs fails, and is tried again. */
+  failing(duty: string, err: unknown): void {
+    this.#write("error", { err }, `${duty} failed`);
+  }
+
   #step(told: StepTold): void {
     const { runId: run, epoch, step, at, agent: _agent, ...more } = told;
-    this.#log?.debug({ run, epoch, step, ...logged(more) }, `step ${at}`);
+    this.#write("debug", { run, epoch, step, ...logged(more) }, `step ${at}`);
     this.#call("onStep", told);
   }
 
+  /** A log that throws harms no run, and there is nobody else who could be told. */
+  #write(level: keyof Log, fields: object, message: string): void {
+    try {
+      this.#log?.[level](fields, message);
+    } catch {}
+  }
+
   #call<H extends keyof Hooks>(hook: H, told: Parameters<NonNullable<Hooks[H]>>[0]): void {
-    const harmless = (err: unknown) => this.#log?.error({ run: told.runId, hook, err }, "a hook threw");
+    const harmless = (err: unknown) => this.#write("error", { run: told.runId, hook, err }, "a hook threw");
     try {
       const called: unknown = (this.#hooks[hook] as ((told: object) => unknown) | undefined)?.(told);
       if (called instanceof Promise) called.catch(harmless);

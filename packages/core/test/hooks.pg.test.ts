@@ -149,6 +149,16 @@ test("a hook that throws, at once or later, harms no run, and the log says so", 
   }
 });
 
+test("a log that throws harms no run", async () => {
+  const { told, hooks } = listening();
+  const full = () => {
+    throw new Error("disk full");
+  };
+  const holdfast = await open({ hooks, log: { debug: full, info: full, error: full } });
+  expect(await holdfast.run(newId(), charge)).toBe(1);
+  expect(told).toContainEqual(["step", "made", "charge", true]);
+});
+
 test("the log has runs as info and steps as debug, with run, step and epoch, and none of their values", async () => {
   const { logged, log } = listening();
   const holdfast = await open({ log });

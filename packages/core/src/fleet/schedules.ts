@@ -5,6 +5,7 @@ import { HoldfastError } from "../errors.ts";
 import type { Database } from "../store/database.ts";
 import {
   advanceSchedule,
+  type DueRow,
   dueSchedules,
   type Missed,
   putSchedule,
@@ -75,21 +76,34 @@ export async function unschedule(fleet: Shared, name: string, by: string): Promi
 
 /**
  * Starts what is due. Each time has a key of its own, so that workers which see the same one start it once, and one that dies
- * in between leaves it to the next.
+ * in between leaves it to the next. One schedule that cannot be started stops no other: what stopped the first is thrown at
+ * the end.
  */
 export async function startDue(fleet: Shared, db: Database): Promise<void> {
+  const failed: unknown[] = [];
   for (const row of await dueSchedules(db)) {
-    const { times, next } = timesOf(row, row.nextAt, row.now);
-    const input = row.input === null ? undefined : decode(row.input);
-    const agent = { name: row.agent, version: row.version ?? undefined };
-    for (const time of times) {
-      const tag = `schedule:${row.name}`;
-      const options = { key: `${row.name}@${time.toISOString()}`, tags: [tag], by: tag };
-      await queueOnce(db, { ...(await queuedOf(fleet, agent, input, options)), queueLimit: undefined });
-    }
-    await advanceSchedule(db, row, next);
-    if (times.length > 0) fleet.notifier(db).tell("queued");
+    await startTimes(fleet, db, row).catch((error: unknown) => failed.push(error));
   }
+  if (failed.length > 0) throw failed[0];
+}
+
+async function startTimes(fleet: Shared, db: Database, row: DueRow): Promise<void> {
+  const { times, next } = timesOf(row, row.nextAt, row.now);
+  const input = row.input === null ? undefined : decode(row.input);
+  const agent = { name: row.agent, version: row.version ?? undefined };
+  for (const time of times) {
+    const tag = `schedule:${row.name}`;
+    const options = { key: `${row.name}@${time.toISOString()}`, tags: [tag], by: tag };
+    const queued = { ...(await queuedOf(fleet, agent, input, options)), queueLimit: undefined };
+    // Started already, with the input that it had then: who started it died before it could say so, and a deploy came after.
+    await queueOnce(db, queued).catch(unlessThere);
+  }
+  await advanceSchedule(db, row, next);
+  if (times.length > 0) fleet.notifier(db).tell("queued");
+}
+
+function unlessThere(error: unknown): void {
+  if (!(error instanceof HoldfastError && error.code === "RUN_EXISTS_DIFFERENT")) throw error;
 }
 
 interface Pattern {

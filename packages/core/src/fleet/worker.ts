@@ -37,6 +37,8 @@ export class Worker {
   readonly #sessions = new Set<Session>();
   readonly #works = new Set<Promise<void>>();
   readonly #gone = new Map<number, { beats: string; since: number }>();
+  /** What it failed to do at the last look. */
+  readonly #failing = new Set<string>();
   #agents = new Map<string, Registered>();
   /** Agents of which a living worker has a newer version. */
   #outdated = new Set<string>();
@@ -202,13 +204,25 @@ export class Worker {
         .map(({ name }) => name),
     );
     const gone = this.#goneFor(sight);
-    if (gone.length > 0 || sight.over) await noticeDead(db, heart.name, gone);
-    if (sight.due) await wakeDue(db);
-    if (sight.ended) await tellEnds(db);
-    if (sight.scheduled) await startDue(this.#fleet, db);
+    if (gone.length > 0 || sight.over)
+      await this.#do("taking runs over from dead workers", () => noticeDead(db, heart.name, gone));
+    if (sight.due) await this.#do("waking runs whose time has come", () => wakeDue(db));
+    if (sight.ended) await this.#do("telling runs of ends", () => tellEnds(db));
+    if (sight.scheduled) await this.#do("starting schedules", () => startDue(this.#fleet, db));
     if (sight.queued || sight.due || sight.ended || sight.scheduled || sight.over || gone.length > 0)
       this.#mayBeMore = true;
     this.#restMs = Math.min(LOOK_MS, Math.max(sight.nextMs ?? LOOK_MS, 1));
+  }
+
+  /** What fails is tried again at the next look, and said once. It keeps this worker from nothing else. */
+  async #do(duty: string, work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+      this.#failing.delete(duty);
+    } catch (error) {
+      if (!this.#failing.has(duty)) this.#fleet.host.settings.telling?.failing(duty, error);
+      this.#failing.add(duty);
+    }
   }
 
   /** Of the workers whose session Postgres has seen end, those that have stayed away for the whole of the grace. */

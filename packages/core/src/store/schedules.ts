@@ -64,8 +64,14 @@ select name, cron, timezone, agent, version, missed, input, next_at as "nextAt",
  order by next_at
  limit 100`;
 
-export async function dueSchedules(db: Queryable): Promise<(ScheduleRow & { nextAt: Date; now: Date })[]> {
-  return (await db.query<ScheduleRow & { nextAt: Date; now: Date }>(DUE)).rows;
+/** A schedule whose time has come. */
+export interface DueRow extends ScheduleRow {
+  readonly nextAt: Date;
+  readonly now: Date;
+}
+
+export async function dueSchedules(db: Queryable): Promise<DueRow[]> {
+  return (await db.query<DueRow>(DUE)).rows;
 }
 
 // A Date has milliseconds, a timestamptz microseconds: a time that somebody set by hand is still found.

@@ -191,6 +191,45 @@ test("a schedule starts a run once a time, whoever sees that it has come", async
   expect(await holdfast.unschedule("nightly report")).toBe(false);
 });
 
+test("a schedule that cannot be started stops no other, nor the claiming of runs, and the log says so once", async () => {
+  const logged: [object, string][] = [];
+  const log = { debug: () => {}, info: () => {}, error: (...said: [object, string]) => logged.push(said) };
+  const holdfast = await open({ log });
+  const agent = holdfast.agent("daily", (v: number) => v);
+  for (const name of ["bad", "good"]) await holdfast.schedule(name, { cron: "0 3 * * *", agent, input: 1 });
+  await sql(`update holdfast.schedules set next_at = now() - interval '1 second',
+                    cron = case name when 'bad' then 'none' else cron end`);
+  const run = await holdfast.start(agent, 2);
+  await holdfast.worker().start();
+  expect(await run.result()).toBe(2);
+  const started = await holdfast.runs.list({ tag: "schedule:good" });
+  expect(started).toHaveLength(1);
+  await eventually(async () => (await holdfast.runs.get(started[0]?.id ?? "")).status === "succeeded");
+  expect(logged).toEqual([[{ err: expect.any(Error) }, "starting schedules failed"]]);
+  await holdfast.unschedule("bad");
+});
+
+test("a time that was started with another input, before a deploy, is not started again", async () => {
+  const holdfast = await open();
+  const agent = holdfast.agent("weekly", (v: number) => v);
+  const name = "changed by a deploy";
+  await holdfast.schedule(name, { cron: "0 3 * * *", agent, input: 1 });
+  const [due] = await sql<{ at: Date }>(
+    "update holdfast.schedules set next_at = date_trunc('second', now()) where name = $1 returning next_at as at",
+    [name],
+  );
+  // As a worker leaves it that dies before it could say so.
+  const run = await holdfast.start(agent, 1, { key: `${name}@${due?.at.toISOString()}` });
+  await holdfast.schedule(name, { cron: "0 3 * * *", agent, input: 2 });
+  await holdfast.worker().start();
+  expect(await run.result()).toBe(1);
+  await eventually(
+    async () =>
+      (await sql("select from holdfast.schedules where name = $1 and next_at > now()", [name])).length > 0,
+  );
+  expect(await count("weekly")).toBe(1);
+});
+
 test.each([
   ["a pattern that is none", { cron: "61 * * * *" }],
   ["a time zone that is none", { cron: "0 3 * * *", timezone: "Nowhere/At_All" }],
