@@ -3,12 +3,14 @@ import type { Holdfast, HoldfastOptions, Rule } from "../src/index.ts";
 import { replay } from "../src/ledger/replay.ts";
 import { resampledSteps } from "../src/ledger/resample.ts";
 import { newQuestion } from "../src/question.ts";
+import { expireQuestions } from "../src/store/questions.ts";
 import { answered, entriesOf, started, took } from "../src/testing/given.ts";
 import { answer, tool } from "./governed.ts";
 import { counter, useHoldfast } from "./opened.ts";
 import { eventually, newId } from "./store.ts";
 
-const { open, sql, stall } = useHoldfast();
+const opened = useHoldfast();
+const { open, sql, stall } = opened;
 const ana = { by: "ana" };
 
 const refunds = { name: "refunds", tool: "refund", then: "ask", reason: "It moves money." } as const;
@@ -329,6 +331,22 @@ describe("a question whose time is over", () => {
     const answers = (await told(witness, id)).filter(({ kind }) => kind === "answer");
     expect(answers).toMatchObject([{ says: "expired", by: "holdfast" }]);
   });
+});
+
+test("questions of runs that ended, however many, keep none from being closed whose time is over", async () => {
+  const [ended, holdfast] = [newId(), await open()];
+  await holdfast.run(ended, () => 1);
+  await sql(
+    `insert into holdfast.questions (question, run, seq, step, need, expires_at)
+     select run_id || n, run, 1, 'ask#' || n, 1, now() - interval '1 hour'
+       from holdfast.runs, generate_series(1, 100) n
+      where run_id = $1`,
+    [ended],
+  );
+  const { id, question } = await asking({ expiresIn: "1h" });
+  await expire(question);
+  await expireQuestions(opened.db);
+  expect(await holdfast.runs.get(id)).toMatchObject({ waitingOn: "caller" });
 });
 
 describe("arguments that whoever approves changes", () => {

@@ -131,7 +131,9 @@ with locked as (
    where r.status in ('queued', 'running', 'waiting')
      and r.run in (select q.run
                      from holdfast.questions q
+                     join holdfast.runs o using (run)
                     where q.closed_at is null
+                      and o.status in ('queued', 'running', 'waiting')
                       and ($1::text is null and q.expires_at <= now() or q.question = $1)
                       and ($2::bigint is null or q.run = $2)
                     order by q.run
