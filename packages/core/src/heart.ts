@@ -183,6 +183,9 @@ export class Heart {
     });
     try {
       await Promise.race([beaten, tooLate]);
+    } catch (error) {
+      void this.stop(); // the next run gets another heart
+      throw error;
     } finally {
       clearTimeout(timer);
     }

@@ -32,7 +32,7 @@ export class Leases {
   async beating(): Promise<Means & { creator: Creator }> {
     const { db, appender, creator } = await this.#connection.opened();
     if (this.#heart?.isDead) {
-      await this.#heart.stop();
+      void this.#heart.stop(); // not waited for: who asks beside this one would find the next heart, and forget it
       this.#heart = undefined;
     }
     this.#heart ??= new Heart({

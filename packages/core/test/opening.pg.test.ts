@@ -1,6 +1,8 @@
 import pg from "pg";
 import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { Holdfast, openHoldfast } from "../src/index.ts";
+import { openWireProxy } from "../src/testing/wire-proxy.ts";
+import { outcomeOf } from "./agent.ts";
 import { useHoldfast } from "./opened.ts";
 import { eventually, newId } from "./store.ts";
 
@@ -89,6 +91,26 @@ test("a Holdfast that could not connect tries again when it is used again", asyn
   await expect(holdfast.run(newId(), () => 1)).rejects.toThrow("(INVALID_ARGUMENT)");
   vi.stubEnv("DATABASE_URL", opened.url);
   expect(await holdfast.run(newId(), () => 1)).toBe(1);
+});
+
+test("a heart that could not beat in time is followed by another for the next run", async () => {
+  const proxy = await openWireProxy(opened.url);
+  onTestFinished(() => proxy.close());
+  const holdfast = await open({ database: proxy.url });
+  await holdfast.runs.list();
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+  proxy.sever();
+  const running = outcomeOf(holdfast.run(newId(), () => 1));
+  await proxy.refused(1);
+  await vi.advanceTimersByTimeAsync(15_000);
+  expect(await running).toBe("DATABASE_UNAVAILABLE");
+  vi.useRealTimers();
+  proxy.mend();
+  const runs = [newId(), newId()].map((id) => holdfast.run(id, () => 1));
+  expect(await Promise.all(runs)).toEqual([1, 1]);
+  await holdfast.close();
+  expect(await sql("select from holdfast.workers where until > now()")).toEqual([]);
 });
 
 test("a Holdfast that is closed leaves no connection and no worker behind", async () => {
