@@ -80,7 +80,8 @@ export async function enterRun(entering: Entering): Promise<Entered> {
         why: "a worker does that",
       });
     }
-    if (head.command === "pause") throw await waiting(head);
+    // What a run was told before it failed, it was not told of its next try.
+    if (head.command === "pause" && head.status !== "failed") throw await waiting(head);
     if (head.status === "waiting" && head.waitingOn !== "caller" && !head.due) {
       // A question whose time is over is no longer waited for.
       if ((await expireQuestions(db, head.run)) > 0) continue;

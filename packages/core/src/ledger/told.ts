@@ -5,7 +5,7 @@ import type { Command, Ended, Entry } from "./entry.ts";
 export interface Told {
   /** The input it works with: the one it was started with, or the last that it was redriven with. */
   input: Encoded | undefined;
-  /** What it was told to do and has not been told otherwise since. */
+  /** What it was told to do and has not been told otherwise since, nor has ended since. */
   command: Entry<Command> | undefined;
   /** Runs that have ended and that this one needs, by their ids. */
   readonly ended: Map<string, Entry<Ended>>;
@@ -34,6 +34,7 @@ export function hear(told: Told, entry: Entry): void {
   if (entry.kind === "start") told.input = entry.value;
   if (entry.kind === "note" && entry.note === "ended") told.ended.set(entry.run, entry);
   if (entry.kind === "note" && entry.note === "forked") told.command = undefined;
+  if (entry.kind === "outcome") told.command = undefined; // what is tried again was not told so
   if (entry.kind !== "command") return;
   switch (entry.command) {
     case "pause":

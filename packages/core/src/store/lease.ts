@@ -36,6 +36,7 @@ with head as (
          appends     = 0,
          append_seq  = r.seq + 1,
          leased_by   = $2,
+         command     = null,
          finished_at = null,
          retries     = r.retries + case when r.status = 'failed' then 1 else 0 end,
          crashes     = case when r.status <> 'running' or r.leased_by = $2 and $7::boolean then r.crashes
@@ -44,7 +45,7 @@ with head as (
                             else r.crashes + 1 end
    where r.run   = $1
      and r.epoch = $4
-     and r.command is null
+     and (r.command is null or r.status = 'failed')
      and exists (select from holdfast.workers w where w.worker = $2 and w.until > now())
      and (   r.status in ('waiting', 'queued', 'failed')
           or r.status = 'running'

@@ -65,6 +65,7 @@ const HEAD = /* sql */ `
                             else r.status end,
          waiting_on  = case when want.ends is null and r.status = 'waiting' and r.inline then 'caller' end,
          leased_by   = case when want.ends is null then r.leased_by end,
+         command     = case when want.ends is null then r.command end,
          finished_at = case when want.ends is null then r.finished_at else now() end
     from want
    where r.run     = want.run

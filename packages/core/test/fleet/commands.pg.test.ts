@@ -137,6 +137,24 @@ test("an inline run that is paused says so", async () => {
   await expect(holdfast.run(id, () => sleep("1h"))).rejects.toThrow("waits for timer");
 });
 
+test.each(["cancel", "pause"] as const)(
+  "an inline run that failed as it was told to %s may be tried again",
+  async (command) => {
+    const [holdfast, other, id] = [await open(), await open(), newId()];
+    const fails = async () => {
+      await other[command](id, by);
+      throw new Error("no");
+    };
+    expect(await outcomeOf(holdfast.run(id, fails))).toBe("no");
+    expect(await sql("select status, command from holdfast.runs where run_id = $1", [id])).toEqual([
+      { status: "failed", command: null },
+    ]);
+    // As it was left before.
+    await sql("update holdfast.runs set command = $2 where run_id = $1", [id, command]);
+    expect(await holdfast.run(id, () => "fine now")).toBe("fine now");
+  },
+);
+
 test("a command is refused where it means nothing", async () => {
   const holdfast = await open();
   const run = await holdfast.start(

@@ -286,7 +286,7 @@ const succeed = new Happening(
     const facts = [{ kind: "outcome", status: "succeeded", kept: true } as const];
     const ending = { lease: owner.lease, number: owner.appends, facts, ends: "succeeded" as const };
     expect(await append(store.db, [ending])).not.toEqual([undefined]);
-    model.status = "succeeded";
+    Object.assign(model, { status: "succeeded", paused: false, cancelling: false });
     model.entries++;
   },
 );
