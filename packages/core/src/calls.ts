@@ -241,8 +241,8 @@ export class Calls {
           redactor,
           signal: this.#of.session.signal,
         });
-        if (!resolution && step.at === "doubted") return this.#of.isSettled(key);
       }
+      if (!resolution && step.at === "doubted") return this.#of.isSettled(key);
       const why = "the call may have gone out, and what came of it was not recorded";
       const fact = resolution ?? ({ kind: "doubt", step: key, why } as const);
       const isOpen = () => this.#of.run.steps.get(key) === step;

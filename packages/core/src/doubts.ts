@@ -60,7 +60,7 @@ export function doubtsOn(database: () => Promise<Database>, redactor = new Redac
       const ended = [];
       for (const status of ENDED) ended.push(...(await listHeads(db, { status }, limit)));
       const open = [];
-      for (const head of [...parked, ...left, ...ended]) open.push(...(await openDoubts(db, head)));
+      for (const head of [...parked, ...left, ...ended]) open.push(...(await openDoubts(db, head).catch(unread)));
       return open;
     },
 
@@ -106,6 +106,12 @@ const isSame = (one: Resolution, other: Resolution): boolean =>
 
 /** Nobody works on the run: what it left open will not be closed by whoever opened it. */
 const isAbandoned = ({ status }: Head) => status === "waiting" || ENDED.includes(status);
+
+/** A ledger that cannot be read keeps no other run's doubts from view. Asked for by its id, it says so. */
+function unread(error: unknown): OpenDoubt[] {
+  if (HoldfastError.is(error, "LEDGER_CORRUPT")) return [];
+  throw error;
+}
 
 async function openDoubts(db: Database, head: Head): Promise<OpenDoubt[]> {
   const run = replay(await readEntries(db, head));

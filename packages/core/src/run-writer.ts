@@ -132,7 +132,10 @@ export class RunWriter {
       const { seq, tally, epoch } = this.#run;
       const said = await writeOutside(this.#db, this.lease, seq, fact, changesOf(tally, [fact], epoch));
       await this.#catchUp(Number.POSITIVE_INFINITY);
-      return said;
+      if (said) return true;
+      const why = await whyRefused(this.#db, { lease: this.lease, number: this.#number + 1, facts: [fact] });
+      if (HoldfastError.is(why)) throw why; // nothing more is let in: it need not be tried again
+      return false;
     });
   }
 
@@ -269,6 +272,8 @@ export class RunWriter {
   }
 
   async #append(): Promise<void> {
+    this.#said = withoutVainDoubts(this.#run, this.#said);
+    if (this.#said.length === 0) return;
     let blobs = this.#blobs;
     this.#blobs = [];
     for (; blobs.length > MOST_BLOBS; blobs = blobs.slice(MOST_BLOBS)) {
@@ -331,4 +336,16 @@ export class RunWriter {
   #stamp(fact: Fact, seq: number, at: Date): Entry {
     return stamped(fact, { runId: this.lease.runId, seq, epoch: this.lease.epoch, at });
   }
+}
+
+/** Whoever doubts may not have seen what was said of the call meanwhile, of which it may still be on its way. That stands. */
+function withoutVainDoubts(run: Run, facts: Fact[]): Fact[] {
+  if (!facts.some(({ kind }) => kind === "doubt")) return facts;
+  const said = new Set<string>();
+  return facts.filter((fact) => {
+    if (fact.kind !== "doubt" && fact.kind !== "observation" && fact.kind !== "resolution") return true;
+    const isVain = said.has(fact.step) || run.steps.get(fact.step)?.at !== "intended";
+    said.add(fact.step);
+    return fact.kind !== "doubt" || !isVain;
+  });
 }

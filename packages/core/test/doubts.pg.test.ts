@@ -1,9 +1,11 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { current, once, step } from "../src/index.ts";
+import { openWireProxy } from "../src/testing/index.ts";
 import { counter, forever, useHoldfast } from "./opened.ts";
 import { eventually, newId } from "./store.ts";
 
-const { open, leaveRun } = useHoldfast();
+const opened = useHoldfast();
+const { open, leaveRun, sql } = opened;
 const ana = { by: "ana" };
 
 /** A run that died while its wire transfer was under way. */
@@ -200,4 +202,36 @@ test("an effect that was aborted is in doubt at once, in the same epoch", async 
   });
   await expect(running).rejects.toMatchObject({ code: "RUN_WAITING", details: { doubts: ["wire#0"] } });
   expect(calls).toEqual([]);
+});
+
+test("a doubt is said once, though the answer of the database to it is lost", async () => {
+  const id = await wiring();
+  const proxy = await openWireProxy(opened.url);
+  onTestFinished(() => proxy.close());
+  const holdfast = await open({ database: proxy.url });
+  const lost = proxy.loseAnswer((bytes) => bytes.includes("what came of it was not recorded"));
+  await expect(holdfast.run(id, () => once("wire", () => "sent again"))).rejects.toThrow("(RUN_WAITING)");
+  await lost;
+  expect((await holdfast.entries(id)).filter(({ kind }) => kind === "doubt")).toHaveLength(1);
+  await holdfast.doubts.resolve(id, "wire#0", { happened: "sent" }, ana);
+  expect(await holdfast.run(id, () => once("wire", () => "sent again"))).toBe("sent");
+});
+
+test("doubts of other runs are listed beside a ledger that cannot be read", async () => {
+  const [id, corrupt] = [await wiring(), await wiring()];
+  const holdfast = await open();
+  for (const run of [id, corrupt]) await holdfast.run(run, () => once("wire", () => "")).catch(() => {});
+  await sql(
+    `with head as (
+       update holdfast.runs set seq = seq + 1 where run_id = $1 returning run, seq, epoch
+     )
+     insert into holdfast.entries (run, seq, epoch, at, kind, step, body)
+     select run, seq, epoch, now(), 'doubt', 'wire#0', '{"why": "said twice"}'
+       from head`,
+    [corrupt],
+  );
+  const listed = (await holdfast.doubts.list()).map(({ runId }) => runId);
+  expect(listed).toContain(id);
+  expect(listed).not.toContain(corrupt);
+  await expect(holdfast.doubts.list({ runId: corrupt })).rejects.toThrow("(LEDGER_CORRUPT)");
 });

@@ -1,10 +1,14 @@
+import pg from "pg";
 import { afterEach } from "vitest";
 import { type Holdfast, type HoldfastOptions, openHoldfast } from "../src/index.ts";
+import { type Tap, tapped } from "../src/testing/crash.ts";
 import { newId, type Store, useStore } from "./store.ts";
 
 export interface Opened extends Store {
   /** Another Holdfast on the same database, as another process would have it. Closed with the test. */
   readonly open: (options?: HoldfastOptions) => Promise<Holdfast>;
+  /** The same, on a pool whose statements go through the tap. */
+  readonly openTapped: (tap: Tap, options?: HoldfastOptions) => Promise<Holdfast>;
   /** As if the owner of the run had been stopped for longer than its lease: it does not know. */
   readonly stall: (runId: string) => Promise<void>;
   /** A run that was handed over in the middle of `work`: all that had settled is on record. */
@@ -19,9 +23,11 @@ export interface Opened extends Store {
 export function useHoldfast(): Opened {
   const store = useStore();
   const open: Holdfast[] = [];
+  const pools: pg.Pool[] = [];
 
   afterEach(async () => {
     await Promise.all(open.splice(0).map((holdfast) => holdfast.close({ graceSeconds: 0 })));
+    await Promise.all(pools.splice(0).map((pool) => pool.end()));
   });
 
   const opened: Opened = {
@@ -37,6 +43,12 @@ export function useHoldfast(): Opened {
       const holdfast = await openHoldfast({ database: store.url, ...options });
       open.push(holdfast);
       return holdfast;
+    },
+    async openTapped(tap, options) {
+      const pool = new pg.Pool({ connectionString: store.url });
+      pool.on("error", () => {});
+      pools.push(pool);
+      return await opened.open({ database: tapped(pool, tap), ...options });
     },
     async stall(runId) {
       await store.sql(

@@ -11,7 +11,7 @@ import { outcomeOf, plans, told as toldOfAll, tool } from "./agent.ts";
 import { counter, forever, useHoldfast } from "./opened.ts";
 import { newId } from "./store.ts";
 
-const { open, leaveRun, sql } = useHoldfast();
+const { open, openTapped, leaveRun, sql } = useHoldfast();
 const ana = { by: "ana" };
 
 type Reconcile = NonNullable<ToolSettings["reconcile"]>;
@@ -446,6 +446,29 @@ test.each<[string, Reconciled]>([
     expect(calls).toEqual([]);
   },
 );
+
+test("a run that is cancelled just before it doubts a call ends, the call being doubted once, and asks no more", async () => {
+  const id = await paying();
+  const other = await open();
+  let sent = 0;
+  let isCancelled = false;
+  const holdfast = await openTapped(
+    async (text, send) => {
+      sent++;
+      if (text.includes("seq = $2") && !isCancelled) {
+        isCancelled = true;
+        await other.cancel(id, ana);
+      }
+      return await send();
+    },
+    asking(() => "unknown"),
+  );
+  expect(await outcomeOf(holdfast.run(id, () => pay(() => "paid")))).toBe("CANCELLED");
+  const ended = sent;
+  for (let i = 0; i < 50; i++) await sql("select");
+  expect(sent - ended).toBeLessThan(25);
+  expect(await told(other, id)).toEqual(["intent pay#0", "command", "doubt pay#0", "outcome"]);
+});
 
 /** The lease of the run's first owner ends this moment; `holdfast` has had the time to begin its own. */
 async function leaseEndsNow(holdfast: Holdfast, id: string): Promise<void> {
