@@ -72,6 +72,7 @@ export class Dispatch<T> implements Live<T> {
   readonly #again: () => Promise<Begun<T>>;
   readonly #cleared: Cleared;
   readonly #intended: boolean;
+  readonly #mayHaveHappened: boolean;
   readonly #started = performance.now();
   #read = 0;
   #body: Scope;
@@ -95,6 +96,8 @@ export class Dispatch<T> implements Live<T> {
       readonly cleared: Cleared;
       /** An intent says so. */
       readonly intended: boolean;
+      /** It has gone out before, and what came of that was not recorded. */
+      readonly mayHaveHappened: boolean;
       /** Plans the call anew: it is in doubt, and waits until that is settled. */
       readonly again: () => Promise<Begun<T>>;
     },
@@ -110,6 +113,7 @@ export class Dispatch<T> implements Live<T> {
     this.#again = going.again;
     this.#cleared = going.cleared;
     this.#intended = going.intended;
+    this.#mayHaveHappened = going.mayHaveHappened;
     this.key = going.idempotencyKey;
     this.#body = this.#newBody();
     this.#signal = this.#signalWith();
@@ -218,11 +222,11 @@ export class Dispatch<T> implements Live<T> {
     return { error, record };
   }
 
-  /** The call has given itself up, to be made again: it leaves no outcome, and no doubt. */
+  /** The call has given itself up, to be made again: it leaves no outcome, and no doubt. One that may have happened stays open. */
   async #undo(): Promise<void> {
     const { key, row } = this.#located;
     row?.taken.delete(row.n);
-    if (this.#terms.effect !== undefined) {
+    if (this.#terms.effect !== undefined && !this.#mayHaveHappened) {
       const comment = "the call gave itself up before it was done";
       this.#host.writer.say({ kind: "resolution", step: key, happened: false, by: "holdfast", comment });
       await this.#host.unlessStopped(this.#host.writer.flush());

@@ -60,7 +60,8 @@ export function doubtsOn(database: () => Promise<Database>, redactor = new Redac
       const ended = [];
       for (const status of ENDED) ended.push(...(await listHeads(db, { status }, limit)));
       const open = [];
-      for (const head of [...parked, ...left, ...ended]) open.push(...(await openDoubts(db, head).catch(unread)));
+      for (const head of [...parked, ...left, ...ended])
+        open.push(...(await openDoubts(db, head).catch(unread)));
       return open;
     },
 

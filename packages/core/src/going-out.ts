@@ -9,7 +9,7 @@ import { idempotencyKeyOf } from "./ledger/key.ts";
 import type { Run } from "./ledger/replay.ts";
 import { must } from "./must.ts";
 import { isLapsed, lapsed, mayDispatch, type Owner } from "./owner.ts";
-import type { Parking } from "./parking.ts";
+import { never, type Parking } from "./parking.ts";
 import type { Counted } from "./policy/evaluate.ts";
 import type { RunWriter } from "./run-writer.ts";
 import type { Execution } from "./scope.ts";
@@ -94,11 +94,13 @@ export class GoingOut {
       this.#of.parking.announce();
     };
 
+    const before = this.#of.run.steps.get(key);
+    const mayHaveHappened = before?.at === "intended"; // by an intent that was left open
     const idempotencyKey = idempotencyKeyOf(this.#of.session.runId, key);
     let intended = false;
     let bill: Bill | undefined;
     try {
-      const isNew = !this.#of.run.steps.has(key);
+      const isNew = !before;
       course.consume(lane, key);
       if (this.#of.owner && isLapsed(this.#of.owner)) throw lapsed(this.#of.session.runId);
       if (isNew) this.#refuseTooMany();
@@ -128,14 +130,16 @@ export class GoingOut {
       if (!intended && terms.effect !== undefined) await intend();
       await this.#mayDispatch();
       if (this.#of.stopError) throw this.#of.stopError.error;
+      if (this.#of.session.signal.aborted) throw CANCELLING;
     } catch (error) {
       // Intended, but it did not go out, and never will from here: that much is certain, if it can still be written.
-      if (intended) writer.say(didNotGoOut(key, call.name, terms.effect));
+      if (intended && !mayHaveHappened) writer.say(didNotGoOut(key, call.name, terms.effect));
       close();
+      if (error === CANCELLING) return await never();
       if (error === FULL) return undefined;
       throw error;
     }
-    const going = { idempotencyKey, terms, bill, mark, close, again, cleared, intended };
+    const going = { idempotencyKey, terms, bill, mark, close, again, cleared, intended, mayHaveHappened };
     return new Dispatch(this.#host(key), lane, call, located, going);
   }
 
@@ -212,6 +216,9 @@ const windowsOf = ({ counted = [] }: Cleared): Counted[] =>
 
 /** Others were quicker: the limit of a rule that the call was within is used up. */
 const FULL = Symbol("full");
+
+/** The ledger has a cancel by now: the run still lets settle what is under way, and stops then. */
+const CANCELLING = Symbol("cancelling");
 
 /** Of a plain model call there is no step to resolve: only its hold is given back. */
 function didNotGoOut(step: string, name: string, effect: Effect | undefined): Resolution | Settled {

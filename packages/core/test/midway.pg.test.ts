@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { current, type EmittedCall, type Port } from "../src/index.ts";
 import { outcomeOf, plans, port, told, tool } from "./agent.ts";
-import { counter, useHoldfast } from "./opened.ts";
+import { counter, forever, useHoldfast } from "./opened.ts";
 import { newId } from "./store.ts";
 
-const { open, interruptRun } = useHoldfast();
+const { open, interruptRun, leaveRun } = useHoldfast();
 
 const pay = (
   input: unknown,
@@ -116,6 +116,24 @@ describe("a call that gives itself up by its framework's control flow", () => {
       expect((await told(holdfast, id)).slice(0, 4)).toEqual(facts);
     },
   );
+
+  test("is not said not to have happened where it may have happened before", async () => {
+    const refund = (work: () => unknown) => tool("refund", {}, work, { undone, effect: "idempotent" });
+    const id = await leaveRun((underWay) =>
+      refund(() => {
+        underWay();
+        return forever();
+      }),
+    );
+    const holdfast = await open();
+    const refunded = holdfast.run(id, async () => {
+      await refund(giveUp).catch(() => {});
+      return await refund(() => "refunded");
+    });
+    expect(await refunded).toBe("refunded");
+    const lines = (await told(holdfast, id)).filter((line) => line.endsWith("refund#0"));
+    expect(lines).toEqual([...Array(3).fill("intent refund#0"), "observation refund#0"]);
+  });
 
   test("is made when the run goes on", async () => {
     const id = await interruptRun(async (interrupt) => {

@@ -56,6 +56,8 @@ test("a call that is intended again once it was resolved is doubted again", asyn
 
 test("what is said of an open call is refused for good where its run has ended", async () => {
   const { lease, writer } = await anOpenCall();
-  await store.sql("update holdfast.runs set status = 'cancelled', leased_by = null where run = $1", [lease.run]);
+  await store.sql("update holdfast.runs set status = 'cancelled', leased_by = null where run = $1", [
+    lease.run,
+  ]);
   await expect(writer.sayWhile(() => true, doubted("wire#0"))).rejects.toThrow("(CANCELLED)");
 });

@@ -1,11 +1,29 @@
 import { expect, test } from "vitest";
 import { once, signal, sleep, step } from "../../src/index.ts";
-import { outcomeOf, told } from "../agent.ts";
+import type { Tap } from "../../src/testing/crash.ts";
+import { outcomeOf, told, tool } from "../agent.ts";
 import { counter, forever, useHoldfast } from "../opened.ts";
 import { eventually, newId } from "../store.ts";
 
-const { open, sql } = useHoldfast();
+const { open, openTapped, leaveRun, sql } = useHoldfast();
 const by = { by: "ana" };
+
+/** Somebody cancels the run just before its next append. */
+async function cancelsBeforeAppend(id: string) {
+  const other = await open();
+  let isArmed = false;
+  const tap: Tap = async (text, send) => {
+    if (isArmed && text.includes("with want")) {
+      isArmed = false;
+      await other.cancel(id, by);
+    }
+    return await send();
+  };
+  const arm = () => {
+    isArmed = true;
+  };
+  return { tap, arm };
+}
 
 test("a queued run that is cancelled is never worked on", async () => {
   const holdfast = await open();
@@ -55,6 +73,47 @@ test("a call that returns although it is cancelled is on record", async () => {
   await run.cancel();
   expect(await outcomeOf(run.result())).toBe("CANCELLED");
   expect(await told(holdfast, run.id)).toEqual(["intent wire#0", "command", "observation wire#0", "outcome"]);
+});
+
+test("a call whose intent comes behind a cancel does not go out, and its ledger says so", async () => {
+  const id = newId();
+  const { tap, arm } = await cancelsBeforeAppend(id);
+  const holdfast = await openTapped(tap);
+  const { calls, does } = counter();
+  const running = holdfast.run(id, async () => {
+    await step("look", () => "seen");
+    arm();
+    return await tool("wire", {}, does("wire"));
+  });
+  expect(await outcomeOf(running)).toBe("CANCELLED");
+  expect(calls).toEqual([]);
+  expect((await told(holdfast, id)).slice(2)).toEqual([
+    "command",
+    "intent wire#0",
+    "resolution wire#0",
+    "outcome",
+  ]);
+});
+
+test("a call that may have gone out before is not said not to have happened where it does not go out again", async () => {
+  const refund = (work: () => unknown) => tool("refund", {}, work, { effect: "idempotent" });
+  const id = await leaveRun((underWay) =>
+    refund(() => {
+      underWay();
+      return forever();
+    }),
+  );
+  const { tap, arm } = await cancelsBeforeAppend(id);
+  const holdfast = await openTapped(tap);
+  const { calls, does } = counter();
+  const running = holdfast.run(id, async () => {
+    arm();
+    return await refund(does("refund"));
+  });
+  expect(await outcomeOf(running)).toBe("CANCELLED");
+  expect(calls).toEqual([]);
+  const lines = (await told(holdfast, id)).filter((line) => line.endsWith("refund#0"));
+  expect(lines).toEqual(["intent refund#0", "intent refund#0"]);
 });
 
 test("an inline run is cancelled from outside as well", async () => {
