@@ -7,6 +7,7 @@ import type { Means } from "./owner.ts";
 import type { Database } from "./store/database.ts";
 import { giveBack, noticeDead } from "./store/lease.ts";
 import { expireQuestions } from "./store/questions.ts";
+import { forgetWorkers } from "./store/workers.ts";
 
 /** The leases of this process: its heart, what it works on under them, and what is looked after from beat to beat. */
 export class Leases {
@@ -70,7 +71,7 @@ export class Leases {
   async #afterBeat(db: Database, leases: readonly string[]): Promise<void> {
     const heart = must(this.#heart, "the heart that beat");
     await this.#connection.moves.look(db);
-    await noticeDead(db, heart.name);
+    await noticeDead(db, heart.name).catch(() => {}); // a run that cannot be taken keeps nobody from the rest
     // A run that is being created is not lost: the answer that says it is ours may be under way.
     const strays =
       this.#creating > 0
@@ -80,5 +81,6 @@ export class Leases {
     this.#strays = new Set(strays);
     await giveBack(db, heart.number, again);
     await expireQuestions(db);
+    await forgetWorkers(db);
   }
 }

@@ -57,6 +57,22 @@ export async function retireWorker(db: Queryable, worker: number): Promise<void>
   await db.query(RETIRE, [worker]);
 }
 
+// Rows of workers that were killed. Whoever leases something stays until its runs were taken from it.
+const FORGET = /* sql */ `
+delete from holdfast.workers
+ where worker in (select w.worker
+                    from holdfast.workers w
+                   where w.until < now() - interval '1 hour'
+                     and not exists (select from holdfast.runs r where r.leased_by = w.worker)
+                   order by w.worker
+                   limit 1000
+                     for update skip locked)`;
+
+/** Forgets workers that have been dead for an hour and lease nothing, at most 1,000. One that lives after all begins anew. */
+export async function forgetWorkers(db: Queryable): Promise<void> {
+  await db.query(FORGET);
+}
+
 const WITH_AGENT = /* sql */ `
 select host || ':' || pid as name
   from holdfast.workers
