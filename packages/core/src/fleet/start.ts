@@ -14,7 +14,7 @@ import type { Shared } from "./host.ts";
 export interface StartOptions {
   /** The same key again, with the same input, is the same run; with another input it is RUN_EXISTS_DIFFERENT. */
   readonly key?: string | undefined;
-  /** Not before this. Default: as soon as a worker is free. */
+  /** Not before this. Default: as soon as a worker is free. Cannot be given with `after`. */
   readonly runAt?: Date | undefined;
   /** The highest goes first. From -1,000,000 to 1,000,000. Default 0. */
   readonly priority?: number | undefined;
@@ -173,6 +173,9 @@ export function checkOptions(options: StartOptions, more: readonly string[] = []
   }
   if (runAt !== undefined && !(runAt instanceof Date && Number.isFinite(runAt.getTime()))) {
     throw refuse("runAt", "must be a Date");
+  }
+  if (runAt !== undefined && options.after !== undefined && options.after.length > 0) {
+    throw refuse("runAt", "cannot be given with after: begin the run that it comes after at that time");
   }
   if (!Number.isInteger(priority) || Math.abs(priority) > FARTHEST_PRIORITY) {
     throw refuse("priority", `must be a whole number from -${FARTHEST_PRIORITY} to ${FARTHEST_PRIORITY}`);

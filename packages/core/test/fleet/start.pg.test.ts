@@ -96,6 +96,14 @@ test.each([
   expect(await outcomeOf(holdfast.start(agent, undefined, options))).toBe("INVALID_ARGUMENT");
 });
 
+test("a start both at a time and after others is refused", async () => {
+  const holdfast = await open();
+  const agent = holdfast.agent("greet", () => {});
+  const one = await holdfast.start(agent, undefined);
+  const both = { after: [one], runAt: new Date() };
+  expect(await outcomeOf(holdfast.start(agent, undefined, both))).toBe("INVALID_ARGUMENT");
+});
+
 test.each([
   ["without a name", "", {}],
   ["with a concurrency of none", "greet", { concurrency: 0 }],
