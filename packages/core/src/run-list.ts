@@ -60,7 +60,8 @@ export interface RunList {
   list(filter?: RunFilter): Promise<RunPage>;
   /**
    * Forgets a run that has ended: its entries and blobs, and its head unless it was started with a key. Its id then is
-   * free, and a run of that id begins anew. `by` stands in the audit. Throws RUN_NOT_FOUND, COMMAND_NOT_ALLOWED for a run that has not ended.
+   * free, and a run of that id begins anew. `by` stands in the audit. Throws RUN_NOT_FOUND, COMMAND_NOT_ALLOWED for a run
+   * that has not ended, or whose end another run has not been told yet.
    */
   delete(id: string, options?: { readonly by?: string }): Promise<void>;
 }
@@ -83,6 +84,11 @@ export function runsOn(database: () => Promise<Database>): RunList {
       const done = await deleteRun(await database(), id, by);
       if (done === "deleted") return;
       if (done === "missing") throw new HoldfastError("RUN_NOT_FOUND", { runId: id });
+      if (done === "awaited") {
+        const why =
+          "another run waits for its end; delete it once a worker has told that one, or it has ended";
+        throw new HoldfastError("COMMAND_NOT_ALLOWED", { runId: id, command: "delete", why });
+      }
       const why = `it is ${done}; only a run that has ended can be deleted`;
       throw new HoldfastError("COMMAND_NOT_ALLOWED", { runId: id, command: "delete", why });
     },

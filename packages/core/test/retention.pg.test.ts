@@ -93,6 +93,21 @@ describe("what is pruned", () => {
     },
   );
 
+  test("is no run whose end another one is yet to be told, also not by its id", async () => {
+    const [id, holdfast] = [newId(), await open()];
+    await holdfast.run(id, () => 7);
+    const after = [{ run: { id }, name: "seven" }];
+    const show = holdfast.agent("show", (_: unknown, { outputs }) => outputs);
+    const next = await holdfast.start(show, undefined, { after });
+    await prune(holdfast);
+    expect(await outcomeOf(holdfast.runs.delete(id))).toBe("COMMAND_NOT_ALLOWED");
+    expect(await isGone(holdfast, id)).toBe(false);
+    await holdfast.worker().start();
+    expect(await next.result()).toEqual({ seven: 7 });
+    await holdfast.runs.delete(id);
+    expect(await outcomeOf(holdfast.runs.get(id))).toBe("RUN_NOT_FOUND");
+  });
+
   test("is a run with an open doubt only by its id", async () => {
     const { holdfast, id } = await failing();
     await holdfast.runs.delete(id);

@@ -7,14 +7,23 @@ const BATCH = 100;
 
 const SAY_SO = /* sql */ `select set_config('holdfast.pruning', 'on', true)`;
 
+// Its end is what another run waits for, and has not been told yet. Dependencies that have ended and are not told have an
+// index of their own.
+const AWAITED = /* sql */ `exists (select from holdfast.dependencies d
+               join holdfast.runs w on w.run = d.run and w.finished_at is null
+              where d.on_run = r.run
+                and d.ended
+                and not d.told)`;
+
 // What is still open is not forgotten: an effect that may have happened, and what a run that may go on asks. A run that
-// succeeded has nothing open, and a cancelled one nobody answers.
+// succeeded has nothing open, and a cancelled one nobody answers. Nor is an end that others are yet to be told.
 const OLD = /* sql */ `
 select r.run
   from holdfast.runs r
  where r.finished_at < now() - make_interval(secs => $1)
    and r.pruned_at is null
    and r.status = any ($2)
+   and not ${AWAITED}
    and (r.status = 'succeeded' or not (
              r.status <> 'cancelled' and exists (select from holdfast.questions q where q.run = r.run and q.closed_at is null)
           or exists (select from holdfast.entries i
@@ -34,6 +43,9 @@ select run, status
   from holdfast.runs
  where run_id = $1
    for update`;
+
+// Asked once the head is locked: nobody begins to wait for it from then on.
+const IS_AWAITED = /* sql */ `select ${AWAITED} as "isAwaited" from holdfast.runs r where r.run = $1`;
 
 const ENTRIES = /* sql */ `delete from holdfast.entries where run = any ($1::bigint[])`;
 const BLOBS = /* sql */ `delete from holdfast.blobs where run = any ($1::bigint[])`;
@@ -72,13 +84,15 @@ export async function deleteRun(
   db: Database,
   runId: string,
   by: string,
-): Promise<"deleted" | "missing" | RunStatus> {
+): Promise<"deleted" | "missing" | "awaited" | RunStatus> {
   return await db.transaction(async (tx) => {
     const { rows } = await tx.query<{ run: string; status: RunStatus }>(ONE, [runId]);
     const [head] = rows;
     if (!head) return "missing";
     if (head.status === "queued" || head.status === "running" || head.status === "waiting")
       return head.status;
+    const { rows: answers } = await tx.query<{ isAwaited: boolean }>(IS_AWAITED, [head.run]);
+    if (answers[0]?.isAwaited) return "awaited";
     await forget(tx, [head.run]);
     await tx.query(KEEP_HEAD, [[head.run]]);
     await tx.query(DROP_HEAD, [[head.run]]);
