@@ -2,12 +2,13 @@ import pg from "pg";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { encode } from "../src/codec.ts";
 import { Creator } from "../src/creator.ts";
+import { openHoldfast } from "../src/index.ts";
 import { must } from "../src/must.ts";
 import { giveBack, noticeDead, park, type Sight, takeLease } from "../src/store/lease.ts";
 import { append, type Lease } from "../src/store/ledger.ts";
 import { writeOutside } from "../src/store/outside.ts";
 import { type Creation, createInline } from "../src/store/runs.ts";
-import { beat, retireWorker } from "../src/store/workers.ts";
+import { beat, forgetWorkers, retireWorker } from "../src/store/workers.ts";
 import { observed } from "../src/testing/given.ts";
 import {
   aRun,
@@ -487,6 +488,17 @@ describe("crashes are counted", () => {
     expect(await crash(lease, 1)).toEqual({ crashes: 1, retries: 0 });
   });
 
+  test("from one again also where what was recorded since the last one came before the run parked", async () => {
+    const lease = await aRun(store, await aWorker(store));
+    await crash(lease, 2);
+    const third = { ...lease, epoch: 3 };
+    await append(store.db, [{ lease: third, number: 1, facts: [observed("look#0", 1)] }]);
+    expect(await park(store.db, { lease: third, number: 2 }, 5, { waitingOn: "timer" })).toBe(true);
+    await takeLease(store.db, lease, await aWorker(store), "wait", { ...looked, epoch: 3 });
+    expect(await crash(lease, 1)).toEqual({ crashes: 1, retries: 0 });
+    expect(await crash(lease, 1)).toEqual({ crashes: 2, retries: 0 });
+  });
+
   test("also where they are only noticed", async () => {
     const worker = await aWorker(store);
     const lease = await aRun(store, worker);
@@ -524,6 +536,36 @@ describe("a worker that leaves", () => {
     await aRun(store, worker);
     await retireWorker(store.db, worker.number);
     expect(await beat(store.db, worker.number, 3600, undefined)).toHaveLength(1);
+  });
+});
+
+describe("a worker that was killed", () => {
+  const past = (hours: number, worker: Worker) =>
+    store.sql("update holdfast.workers set until = now() - make_interval(hours => $2) where worker = $1", [
+      worker.number,
+      hours,
+    ]);
+  const isThere = async ({ number }: Worker) =>
+    (await store.sql("select from holdfast.workers where worker = $1", [number])).length > 0;
+
+  test("is forgotten once it has been dead for an hour and leases nothing", async () => {
+    const [old, recent, leasing, alive] = await Promise.all([1, 2, 3, 4].map(() => aWorker(store)));
+    await aRun(store, must(leasing, "the worker"));
+    await past(2, must(old, "the worker"));
+    await past(0, must(recent, "the worker"));
+    await past(2, must(leasing, "the worker"));
+    await forgetWorkers(store.db);
+    const all = [old, recent, leasing, alive].map((worker) => isThere(must(worker, "the worker")));
+    expect(await Promise.all(all)).toEqual([false, true, true, true]);
+  });
+
+  test("is forgotten by whoever beats", async () => {
+    const killed = await aWorker(store);
+    await past(2, killed);
+    const holdfast = await openHoldfast({ database: store.url });
+    onTestFinished(() => holdfast.close());
+    await holdfast.run(newId(), () => 1);
+    await eventually(async () => !(await isThere(killed)));
   });
 });
 

@@ -21,11 +21,22 @@ export interface Sight {
   readonly mine: boolean;
 }
 
+// Something was observed since the last crash, or this is the first.
+const GOT_ON = /* sql */ `(r.crashes = 0 or exists (
+              select from holdfast.entries e
+               where e.run  = r.run
+                 and e.kind = 'observation'
+                 and e.seq  > coalesce((select max(t.seq)
+                                          from holdfast.entries t
+                                         where t.run  = r.run
+                                           and t.kind = 'takeover'
+                                           and holdfast.body_of(t.body) ->> 'after' = 'crash'), 0)))`;
+
 // The epoch goes up in the same statement that hands out the lease, and the ledger says so: an intent left open by the
 // last holder is in doubt from here on. `epoch = $4` makes it one takeover a sight: of several that saw the same, one
 // gets the run. The taker must be alive itself, or its lease would be void at once.
 //
-// A crash counts from one again where the epoch before has an observation: the run got on.
+// A crash counts from one again where something was observed since the last one: the run got on.
 const TAKE = /* sql */ `
 with head as (
   update holdfast.runs r
@@ -40,8 +51,7 @@ with head as (
          finished_at = null,
          retries     = r.retries + case when r.status = 'failed' then 1 else 0 end,
          crashes     = case when r.status <> 'running' or r.leased_by = $2 and $7::boolean then r.crashes
-                            when exists (select from holdfast.entries e
-                                          where e.run = r.run and e.epoch = r.epoch and e.kind = 'observation') then 1
+                            when ${GOT_ON} then 1
                             else r.crashes + 1 end
    where r.run   = $1
      and r.epoch = $4
@@ -240,8 +250,7 @@ with gone as materialized (
 // somebody alive in between, whom this statement's snapshot does not know.
 const NOTICE = /* sql */ `${SEEN}, dead as (
   select r.run, r.inline, r.command, r.most_crashes,
-         case when exists (select from holdfast.entries e
-                            where e.run = r.run and e.epoch = r.epoch and e.kind = 'observation') then 1
+         case when ${GOT_ON} then 1
               else r.crashes + 1 end as crashes
     from seen
     join holdfast.runs r using (run)

@@ -139,7 +139,6 @@ const claimIt = new Happening(
       status: "running",
       epoch: model.epoch + 1,
       entries: model.entries + 1,
-      progressed: false,
     });
   },
 );
@@ -179,6 +178,7 @@ const crash = new Happening(
     await expire(store, real.owner.worker);
     await noticeDead(store.db, "witness:1");
     model.crashes = model.progressed ? 1 : model.crashes + 1;
+    model.progressed = false;
     model.epoch++;
     const isDead = model.crashes >= MOST_CRASHES;
     model.status = model.cancelling ? "cancelled" : isDead ? "dead" : "queued";
