@@ -566,6 +566,7 @@ describe("a worker that was killed", () => {
     onTestFinished(() => holdfast.close());
     await holdfast.run(newId(), () => 1);
     await eventually(async () => !(await isThere(killed)));
+    expect(await isThere(killed)).toBe(false);
   });
 });
 
