@@ -260,6 +260,7 @@ export class Calls {
       parking,
       settings,
       signal: session.signal,
+      isStopped: () => this.#of.stopError !== undefined,
       usedByAll: (counted, at) => usedByAll(means.db, counted, at),
     });
   }

@@ -7,7 +7,7 @@ import { type Asked, lastUnused, pendingOf } from "./ledger/asked.ts";
 import type { Intent, Question } from "./ledger/entry.ts";
 import { businessKey, emittedKey } from "./ledger/key.ts";
 import type { Run } from "./ledger/replay.ts";
-import type { Parking } from "./parking.ts";
+import { never, type Parking } from "./parking.ts";
 import { isBoundTo } from "./policy/binding.ts";
 import { type Decision, enforced, type Then } from "./policy/decision.ts";
 import type { Counted } from "./policy/evaluate.ts";
@@ -33,6 +33,8 @@ export interface Decider {
   readonly parking: Parking;
   readonly settings: RunSettings;
   readonly signal: AbortSignal;
+  /** Nothing of the run goes on in this process. */
+  isStopped(): boolean;
   usedByAll: Decidable["usedByAll"];
 }
 
@@ -100,19 +102,19 @@ export class Deciding {
       const then = enforced(decided.decision);
       if (then === "allow") return decided;
       if (then === "deny") await this.#refuse(candidate, decided.decision);
-      else await writer.ask([await this.#question(candidate, decided)]);
+      else await this.#ask([await this.#question(candidate, decided)]);
     }
   }
 
   /** What is on record of the call, or will be: all calls of its answer are decided now. */
   async foresee(candidate: Candidate, emitter: string): Promise<Then> {
-    const { run, settings, writer } = this.#of;
+    const { run, settings } = this.#of;
     const recorded = () => recordedDecision(run, candidate.key);
     if (!recorded() && (settings.policy.isSet || candidate.says)) await this.#decideTurn(emitter);
     if (!recorded() && candidate.says) {
       // All calls of its answer were decided before the framework came to its own approval, or that was another execution.
       const question = await this.#decideAhead(candidate);
-      if (question) await writer.ask([question]);
+      if (question) await this.#ask([question]);
     }
     return recorded() ?? "allow";
   }
@@ -124,7 +126,7 @@ export class Deciding {
   }
 
   async #decideAll(model: string): Promise<void> {
-    const { course, settings, run, writer } = this.#of;
+    const { course, settings, run } = this.#of;
     const questions: Question[] = [];
     const seen = new Set<string>(); // calls with one business key are one call
     for (const { id, name, input: said, runs = "here", check, schema, says } of course.turnOf(model)) {
@@ -152,7 +154,13 @@ export class Deciding {
       const question = await this.#decideAhead(candidate);
       if (question) questions.push(question);
     }
-    if (questions.length > 0) await writer.ask(questions);
+    if (questions.length > 0) await this.#ask(questions);
+  }
+
+  /** Asks, unless the run has parked while it was decided: it is asked when the run goes on. */
+  async #ask(questions: readonly Question[]): Promise<void> {
+    if (this.#of.isStopped()) return await never();
+    await this.#of.writer.ask(questions);
   }
 
   /** Gives back what is to be asked. A no is recorded; a yes is kept until the call begins. */

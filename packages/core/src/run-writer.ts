@@ -146,7 +146,7 @@ export class RunWriter {
       const append: Append = { lease: this.lease, number: this.#number + 1, facts: questions };
       let landed = await askQuestions(this.#db, append, questions);
       while (!landed) {
-        const why = await whyRefused(this.#db, append);
+        const why = await whyRefused(this.#db, append, { wakes: false });
         if (HoldfastError.is(why)) throw why;
         // Either its answer was lost, or the head was busy.
         landed = why === "busy" ? await askQuestions(this.#db, append, questions) : (why as Appended);
@@ -163,7 +163,7 @@ export class RunWriter {
       for (;;) {
         const said = await appendWithin(this.#db, append, fact, windows);
         if (said.as === "full") return false;
-        const landed = said.as === "written" ? said : await whyRefused(this.#db, append);
+        const landed = said.as === "written" ? said : await whyRefused(this.#db, append, { wakes: false });
         if (HoldfastError.is(landed)) throw landed;
         if (landed === "busy") continue;
         await this.#fold(append.facts, landed as Appended);

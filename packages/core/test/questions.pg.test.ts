@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Holdfast, HoldfastOptions, Rule } from "../src/index.ts";
+import { type Holdfast, type HoldfastOptions, type Rule, step } from "../src/index.ts";
 import { replay } from "../src/ledger/replay.ts";
 import { resampledSteps } from "../src/ledger/resample.ts";
 import { newQuestion } from "../src/question.ts";
@@ -10,7 +10,7 @@ import { counter, useHoldfast } from "./opened.ts";
 import { eventually, newId } from "./store.ts";
 
 const opened = useHoldfast();
-const { open, sql, stall } = opened;
+const { open, openTapped, sql, stall } = opened;
 const ana = { by: "ana" };
 
 const refunds = { name: "refunds", tool: "refund", then: "ask", reason: "It moves money." } as const;
@@ -436,6 +436,39 @@ test("two calls of one answer with one business key are asked about once, and a 
   await holdfast.questions.answer(question?.id ?? "", { approve: false, ...ana });
   expect((await holdfast.run(id, work)).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
   expect(calls).toEqual([]);
+});
+
+test("a call that is decided once its run has parked is asked about when the run goes on", async () => {
+  const deciding = Promise.withResolvers<void>();
+  const late = Promise.withResolvers<string>();
+  const policy = async ({ tool }: { tool: string }) => {
+    if (tool === "slow") await deciding.promise;
+    return "ask" as const;
+  };
+  let sent = 0;
+  const holdfast = await openTapped(
+    async (_, send) => {
+      sent++;
+      return await send();
+    },
+    { policy },
+  );
+  const id = newId();
+  const look = () =>
+    step("look", () => Promise.race([tool("quick", {}, () => 1), late.promise]), { effect: "read" });
+  const running = holdfast.run(id, () => Promise.all([look(), tool("slow", {}, () => 2)]));
+  await expect(running).rejects.toMatchObject({ code: "RUN_WAITING", details: { waitingOn: "approval" } });
+  const parked = sent;
+  deciding.resolve();
+  for (let i = 0; i < 50; i++) await sql("select");
+  expect(sent - parked).toBeLessThan(25);
+  // And what still comes of a call that was under way is let in.
+  late.resolve("seen");
+  await eventually(async () => (await holdfast.entries(id)).some(({ kind }) => kind === "observation"));
+  await expect(holdfast.run(id, () => Promise.all([look(), tool("slow", {}, () => 2)]))).rejects.toThrow(
+    "(RUN_WAITING)",
+  );
+  expect((await holdfast.questions.list({ runId: id })).map(({ step }) => step)).toContain("slow#0");
 });
 
 test("an owner that was taken over asks nobody", async () => {

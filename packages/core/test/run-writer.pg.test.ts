@@ -2,11 +2,23 @@ import { expect, test } from "vitest";
 import { Appender } from "../src/appender.ts";
 import type { Fact } from "../src/ledger/entry.ts";
 import { replay } from "../src/ledger/replay.ts";
+import { newQuestion } from "../src/question.ts";
 import { RunWriter } from "../src/run-writer.ts";
 import { doubted, intended, observed, resolved } from "../src/testing/given.ts";
 import { aRun, aWorker, entriesOf, eventually, toldOf, useStore } from "./store.ts";
 
 const store = useStore();
+
+const questioned = (step: string) =>
+  newQuestion({
+    step,
+    asks: "approval",
+    call: "tool",
+    name: "pay",
+    digest: "d",
+    shown: "s",
+    text: "May pay be called?",
+  });
 
 /** A run with an open call, and its owner's writer. */
 async function anOpenCall() {
@@ -60,4 +72,17 @@ test("what is said of an open call is refused for good where its run has ended",
     lease.run,
   ]);
   await expect(writer.sayWhile(() => true, doubted("wire#0"))).rejects.toThrow("(CANCELLED)");
+});
+
+test("neither a question nor what is counted is let in by a run that has parked, and that is said at once", async () => {
+  const window = { rule: "pay", under: "", per: "hour", atMost: 1 };
+  const said = [
+    (writer: RunWriter) => writer.ask([questioned("pay#0")]),
+    (writer: RunWriter) => writer.sayWithin(intended("pay#0"), [window]),
+  ];
+  for (const says of said) {
+    const { writer } = await anOpenCall();
+    expect(await writer.park({ waitingOn: "approval" })).toBe(true);
+    await expect(says(writer)).rejects.toThrow("(FENCED)");
+  }
 });

@@ -208,10 +208,14 @@ select r.epoch, r.appends, r.append_seq, r.status, now() as at
   from holdfast.runs r
  where r.run = $1`;
 
-/** Why the head did not let an append in: it is in already, its row was busy, or it is fenced. Only the loser pays. */
+/**
+ * Why the head did not let an append in: it is in already, its row was busy, or it is fenced. Only the loser pays. To a
+ * statement that does not wake a run, one that has parked is fenced.
+ */
 export async function whyRefused(
   db: Queryable,
   { lease, number, facts, ends }: Append,
+  { wakes }: { readonly wakes: boolean } = { wakes: true },
 ): Promise<Appended | "busy" | HoldfastError> {
   const { rows } = await db.query<{
     epoch: number;
@@ -225,8 +229,8 @@ export async function whyRefused(
   if (!head) return new HoldfastError("RUN_NOT_FOUND", { runId });
   if (head.epoch !== epoch) return new HoldfastError("FENCED", { runId, epoch, current: head.epoch });
   if (head.appends === number) return { after: head.append_seq - facts.length, at: head.at };
-  // An end is let in by a running run only, anything else also by one that waits.
-  const lets = ends === undefined ? ["running", "waiting", "queued"] : ["running"];
+  // An end is let in by a running run only, anything else mostly also by one that waits.
+  const lets = wakes && ends === undefined ? ["running", "waiting", "queued"] : ["running"];
   if (head.appends === number - 1 && lets.includes(head.status)) return "busy";
   // The same epoch, but the run is not this writer's any more: it was ended or cancelled from outside.
   if (head.status === "cancelled") return new HoldfastError("CANCELLED", { runId, by: undefined });
