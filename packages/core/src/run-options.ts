@@ -20,6 +20,16 @@ export interface RunOptions {
   readonly budget?: Cap;
 }
 
+const OPTIONS = new Set<string>([
+  "input",
+  "agent",
+  "version",
+  "tags",
+  "maxSteps",
+  "onLeased",
+  "budget",
+] satisfies (keyof RunOptions)[]);
+
 /** The longest run id, in characters: it is an index key. */
 const LONGEST_ID = 512;
 
@@ -28,8 +38,12 @@ export function checkRun(id: string, options: RunOptions, redactor: Redactor): s
   check("A run's id", typeof id === "string" && id !== "", "must be a string that is not empty");
   check("A run's id", id.length <= LONGEST_ID, `must have at most ${LONGEST_ID} characters`);
   check("A run's id", !id.includes("\0") && id.isWellFormed(), "must be text without NUL");
+  for (const option of Object.keys(options)) {
+    check(option, OPTIONS.has(option), `is no option of a run; there are ${[...OPTIONS].join(", ")}`);
+  }
   if (options.budget !== undefined) limitsOf("budget", options.budget);
-  const { maxSteps = 1 } = options;
+  const { maxSteps = 1, onLeased = "refuse" } = options;
+  check("onLeased", onLeased === "refuse" || onLeased === "wait", 'must be "refuse" or "wait"');
   check("maxSteps", Number.isInteger(maxSteps) && maxSteps >= 1, "must be a whole number from 1 on");
   for (let scope = currentScope(); scope; scope = scope.session.parent) {
     if (scope.runId === id) throw new HoldfastError("RUN_NESTED", { runId: id });

@@ -1,6 +1,6 @@
 import pg from "pg";
 import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import { Holdfast, openHoldfast } from "../src/index.ts";
+import { Holdfast, openHoldfast, usd } from "../src/index.ts";
 import { openWireProxy } from "../src/testing/wire-proxy.ts";
 import { outcomeOf } from "./agent.ts";
 import { useHoldfast } from "./opened.ts";
@@ -134,6 +134,17 @@ test.each([
   const holdfast = await open();
   await expect(holdfast.run(id, () => 1)).rejects.toThrow("(INVALID_ARGUMENT)");
   expect(() => holdfast.stream(id, () => 1)).toThrow("(INVALID_ARGUMENT)");
+});
+
+test.each([
+  ["an option that there is none of", { bugdet: usd(1) }, "bugdet"],
+  ["another way to meet an owner", { onLeased: "waitt" }, "onLeased"],
+])("a run with %s is refused, and not begun without it", async (_, options, argument) => {
+  const [id, holdfast] = [newId(), await open()];
+  const refused = { code: "INVALID_ARGUMENT", details: { argument } };
+  await expect(holdfast.run(id, () => 1, options as never)).rejects.toMatchObject(refused);
+  expect(() => holdfast.stream(id, () => 1, options as never)).toThrow(argument);
+  await expect(holdfast.runs.get(id)).rejects.toThrow("(RUN_NOT_FOUND)");
 });
 
 test.each([
