@@ -10,9 +10,11 @@ import type { Queryable } from "./store/database.ts";
 const ASKING_MS = 30_000;
 
 // Until when could the call still go out? As long as the lease of the worker that intended it was good, and for a worker
-// that lives on after it lost the run, until its loop must have turned once. Then its time limit runs.
+// that lives on after it lost the run, until its loop must have turned once. Then its time limit runs. A worker that has
+// closed has no row any more, and may have left the call under way: it is given a lease's time.
 const LEFT = /* sql */ `
-select extract(epoch from least(coalesce((select until from holdfast.workers where worker = $2), $1::timestamptz),
+select extract(epoch from least(coalesce((select until from holdfast.workers where worker = $2),
+                                         $1::timestamptz + make_interval(secs => $5)),
                                 $1::timestamptz + make_interval(secs => $3))
                           + make_interval(secs => $4) - now())::float8 * 1000 as ms`;
 
@@ -50,7 +52,8 @@ export async function reconcile(
     }
     if (said !== "notDone") return undefined;
     const stall = leaseSeconds * WEDGED_AFTER_LEASES;
-    const { rows } = await db.query<{ ms: number }>(LEFT, [lost, worker ?? null, stall, timeoutMs / 1000]);
+    const bounds = [lost, worker ?? null, stall, timeoutMs / 1000, leaseSeconds];
+    const { rows } = await db.query<{ ms: number }>(LEFT, bounds);
     const leftMs = rows[0]?.ms ?? 0;
     if (leftMs <= 0) return { kind: "resolution", step, happened: false, by: "reconcile" };
     await pause(leftMs + 1, undefined, { signal });

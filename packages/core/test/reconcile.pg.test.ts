@@ -388,6 +388,46 @@ describe("a tool that says that the call was not made", () => {
     expect(at("resolution") - at("intent")).toBeGreaterThanOrEqual(4000);
   }, 15_000);
 
+  test("is not believed at once after an ordinary close, which may have left the call under way: it goes out once", async () => {
+    const [id, one] = [newId(), await open()];
+    const [underWay, asked] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const { calls, does } = counter();
+    const left = one.run(id, () =>
+      pay(async () => {
+        underWay.resolve();
+        await asked.promise;
+        return does("pay", "paid, late")();
+      }),
+    );
+    left.catch(() => {});
+    await underWay.promise;
+    await one.close({ graceSeconds: 0 });
+    const reconcile: Reconcile = () => {
+      if (calls.length > 0) return { done: "paid, late" };
+      asked.resolve();
+      return "notDone";
+    };
+    const two = await open({ ...asking(reconcile), leaseSeconds: 1 });
+    expect(await two.run(id, () => pay(does("pay again", "paid twice")))).toBe("paid, late");
+    expect(calls).toEqual(["pay"]);
+  });
+
+  test("is believed after an ordinary close once a lease's time is over", async () => {
+    const id = await paying();
+    await sql(
+      "update holdfast.runs set leased_by = null, status = 'waiting', waiting_on = 'caller' where run_id = $1",
+      [id],
+    );
+    await sql("delete from holdfast.workers");
+    const { calls, does } = counter();
+    const holdfast = await open({ ...asking(does("asked", "notDone" as const)), leaseSeconds: 1 });
+    expect(await holdfast.run(id, () => pay(does("pay", "paid")))).toBe("paid");
+    expect(calls).toEqual(["asked", "asked", "pay"]);
+    const entries = await holdfast.entries(id);
+    const at = (kind: string) => entries.findLast((entry) => entry.kind === kind)?.at.getTime() ?? Number.NaN;
+    expect(at("resolution") - at("takeover")).toBeGreaterThanOrEqual(1000);
+  });
+
   test("is not believed about a call that took too long before its worker's loop must have turned", async () => {
     const [id, { calls, does }] = [newId(), counter()];
     const reconcile: Reconcile = () => {
