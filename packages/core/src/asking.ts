@@ -6,6 +6,7 @@ import { type Asked, pendingOf } from "./ledger/asked.ts";
 import type { Run } from "./ledger/replay.ts";
 import type { Parking } from "./parking.ts";
 import { newQuestion } from "./question.ts";
+import { withoutSecrets } from "./redact.ts";
 import type { RunWriter } from "./run-writer.ts";
 import { jsonSchemaOf, type StandardSchema, validate } from "./schema.ts";
 import { canRepeat } from "./step/plan.ts";
@@ -43,8 +44,10 @@ export async function askPerson(of: Asker, lane: Lane, asking: Asking<unknown>):
   const { run, course, parking } = of;
   const once = aroundOnce(of, lane);
   if (once) return { at: "threw", error: notIn(once) };
-  const { question: text, schema, expiresIn, by } = asking;
-  const { key, digest } = course.locate(lane, askedAs(text));
+  const { question, schema, expiresIn, by } = asking;
+  const asked = askedAs(question);
+  const { key, digest } = course.locate(lane, asked);
+  const text = asked.input;
   const about = {
     asks: "input",
     step: key,
@@ -83,8 +86,9 @@ export async function askPerson(of: Asker, lane: Lane, asking: Asking<unknown>):
 
 const ASK = "ask";
 
-/** The step that a question is. */
-export const askedAs = (question: string) => ({ kind: "step", name: ASK, input: question }) as const;
+/** The step that a question is: its text, without what looks like a secret in it. */
+export const askedAs = (question: string) =>
+  ({ kind: "step", name: ASK, input: withoutSecrets(question) }) as const;
 
 async function useAnswer({ at, answers, question }: Asked, schema: StandardSchema | undefined) {
   if (at !== "input") {

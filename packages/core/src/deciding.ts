@@ -58,7 +58,8 @@ export class Deciding {
     this.#of = of;
     const { run, settings, signal } = of;
     const usedByAll: Decidable["usedByAll"] = (counted, at) => of.usedByAll(counted, at);
-    this.#decisions = new Decisions({ run, policy: settings.policy, signal, usedByAll });
+    const { policy, redactor } = settings;
+    this.#decisions = new Decisions({ run, policy, redactor, signal, usedByAll });
   }
 
   /** Is there anything to decide? */

@@ -4,6 +4,7 @@ import type { Run } from "./ledger/replay.ts";
 import { type Decision, enforced, STRICTNESS } from "./policy/decision.ts";
 import { type Counted, type Evaluated, evaluate, type Used } from "./policy/evaluate.ts";
 import type { PolicyCall, PolicyRun } from "./policy/rule.ts";
+import type { Redactor } from "./redact.ts";
 import type { PolicySettings } from "./settings.ts";
 import type { Governed } from "./step/call.ts";
 import { within } from "./within.ts";
@@ -27,6 +28,7 @@ export type Decided = Omit<Evaluated, "decision"> & { readonly decision: Decisio
 export interface Decidable {
   readonly run: Run;
   readonly policy: PolicySettings;
+  readonly redactor: Redactor;
   readonly signal: AbortSignal;
   /** How many calls of all runs were counted in its window, and whether one that was counted at that time is among them. */
   usedByAll(counted: Counted, at: Date | undefined): Promise<{ used: number; has: boolean }>;
@@ -82,6 +84,7 @@ export class Decisions {
       run: policyRun(this.#of.run),
       used: (counted) => this.#used(counted, call.step),
       within: (work) => this.#within(work),
+      message: (error) => this.#of.redactor.message(error),
     });
     const shadow = policy.shadow && decision.then !== "allow";
     return { ...more, decision: { ...decision, policy: policy.version, ...(shadow ? { shadow } : {}) } };
@@ -95,11 +98,10 @@ export class Decisions {
       const own = await this.#within(says);
       return own && { decision: { ...own, policy, own: true }, ruling: { then: own.then }, counted: [] };
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
       const decision = {
         then: "deny",
         rule: "own approval",
-        reason: `it could not decide: ${why}`,
+        reason: `it could not decide: ${this.#of.redactor.message(error)}`,
         policy,
         own: true,
       } as const;

@@ -252,8 +252,8 @@ export class Dispatch<T> implements Live<T> {
   #settleFailed(error: unknown, said: unknown): void {
     const isPlain = this.#call.kind === "model" && this.#terms.effect === undefined;
     if (!this.#bill?.isHeld || !isPlain || this.#host.session.signal.aborted) return;
-    const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    const why = this.#host.settings.redactor.apply("error", text);
+    const message = this.#host.settings.redactor.message(error);
+    const why = error instanceof Error ? `${error.name}: ${message}` : message;
     const step = this.#located.key;
     const cost = this.#bill.settleFailed(error, said);
     this.#host.writer.say({ kind: "note", note: "settled", step, name: this.#call.name, why, ...cost });

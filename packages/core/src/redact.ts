@@ -17,7 +17,7 @@ const SENT_ALONG = /^(request[-_]?)?headers$/i;
 const SECRET_VARIABLE = /(^|_)(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$/i;
 const SHORTEST_SECRET = 8;
 
-/** What looks like a secret in the text of an error: libraries quote addresses and headers there. */
+/** What looks like a secret in a text: in those of errors, libraries quote addresses and headers there. */
 const IN_TEXT: readonly (readonly [RegExp, string])[] = [
   [/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/@:]*:[^\s/@]+@/gi, `$1${REDACTED}@`], // postgres://user:password@host
   [/([?&](?:key|sig|signature|auth)=)[^&\s"'#]+/gi, `$1${REDACTED}`],
@@ -27,6 +27,10 @@ const IN_TEXT: readonly (readonly [RegExp, string])[] = [
   ],
   [/\b(bearer|basic)\s+[\w.~+/=-]{8,}/gi, `$1 ${REDACTED}`],
 ];
+
+/** A text without what looks like a secret in it: the same wherever it is said, whatever the environment. */
+export const withoutSecrets = (text: string): string =>
+  IN_TEXT.reduce((left, [secret, instead]) => left.replace(secret, instead), text);
 
 /** The values of an environment's variables that are named like secrets, longest first. */
 export const secretsIn = (env: Readonly<Record<string, string | undefined>>): string[] =>
@@ -82,14 +86,19 @@ export class Redactor {
     return field === "request" ? (byRequest(redacted) as T) : redacted;
   }
 
+  /** What an error says, without what must not be kept: for texts that quote it. */
+  message(error: unknown): string {
+    const kept = this.apply("error", error);
+    return this.#masked(kept instanceof Error ? kept.message : String(kept));
+  }
+
   /** What a text says without what the patterns find. */
   text(text: string): string {
     return this.#patterns.reduce((left, pattern) => left.replaceAll(pattern, REDACTED), text);
   }
 
   #masked(text: string): string {
-    const named = this.#secrets.reduce((masked, secret) => masked.replaceAll(secret, REDACTED), text);
-    return IN_TEXT.reduce((masked, [secret, instead]) => masked.replace(secret, instead), named);
+    return withoutSecrets(this.#secrets.reduce((left, secret) => left.replaceAll(secret, REDACTED), text));
   }
 
   #byPattern(value: unknown, depth: number): unknown {

@@ -86,6 +86,7 @@ export async function replayRun<T>(
     stubs,
     live,
     otherModel: model !== undefined,
+    redactor: settings.redactor,
   });
   const substitution =
     model === undefined && prompt === undefined

@@ -4,6 +4,7 @@ import { HoldfastError } from "./errors.ts";
 import type { CallKind, Effect, Ended, Entry, Mocked, Refusal } from "./ledger/entry.ts";
 import { parseKey } from "./ledger/key.ts";
 import type { Run, Step } from "./ledger/replay.ts";
+import type { Redactor } from "./redact.ts";
 
 /** What answers in place of a tool whose call is not on record: what it returns is what came of the call. */
 export type Stub = (input: never) => unknown;
@@ -19,6 +20,7 @@ export interface StandInOptions {
   readonly otherModel: boolean;
   /** Tools that are called, each by its whole name. */
   readonly live: readonly string[];
+  readonly redactor: Redactor;
 }
 
 /** What came of a call that did not go out. */
@@ -62,10 +64,10 @@ export class StandIn {
     if (call.kind === "model") return this.#model(key, digest);
     if (this.#options.live.includes(call.name)) return undefined;
     const step = this.#find(key, digest, call);
-    if (step?.at === "refused" && !this.#isSet(step)) return { refusal: step.refusal };
+    if (step?.at === "refused" && !this.#set(step.key)) return { refusal: step.refusal };
     if (step) return this.#from(step);
     const stub = this.#options.stubs[call.name];
-    if (stub) return await stubbed(stub, call.input);
+    if (stub) return await this.#stubbed(stub, call.input);
     if (this.#options.mode === "counterfactual" && call.effect === "read") return undefined;
     const { runId } = this.#options;
     const why = "a replay calls no tool whose call is not on record; give it a stub, or name it under live";
@@ -85,9 +87,9 @@ export class StandIn {
   }
 
   #model(key: string, digest: string): StoodIn | undefined {
-    const { mode, steps, otherModel } = this.#options;
-    const set = Object.hasOwn(steps, key) ? steps[key] : undefined;
-    if (set) return { mocked: "set", ok: true, value: encode(set.output) };
+    const { mode, otherModel } = this.#options;
+    const set = this.#set(key);
+    if (set) return set;
     if (mode === "mock-tools" || otherModel) return undefined;
     const { lane } = parseKey(key);
     const fits = (step: Step) =>
@@ -117,23 +119,29 @@ export class StandIn {
     return step;
   }
 
-  #isSet({ key }: Step): boolean {
-    return Object.hasOwn(this.#options.steps, key);
+  #set(key: string): StoodIn | undefined {
+    const { steps } = this.#options;
+    const set = Object.hasOwn(steps, key) ? steps[key] : undefined;
+    return set && { mocked: "set", ok: true, value: this.#output(set.output) };
   }
 
   #from(step: Step): StoodIn {
-    const set = this.#isSet(step) ? this.#options.steps[step.key] : undefined;
-    if (set) return { mocked: "set", ok: true, value: encode(set.output) };
+    const set = this.#set(step.key);
+    if (set) return set;
     if (step.at === "done") return { mocked: "record", ok: true, value: step.resolution.value };
     const { ok, value } = (step as Extract<Step, { at: "observed" }>).observation;
     return { mocked: "record", ok, value };
   }
-}
 
-async function stubbed(stub: Stub, input: unknown): Promise<StoodIn> {
-  try {
-    return { mocked: "stub", ok: true, value: encode(await stub(input as never)) };
-  } catch (error) {
-    return { mocked: "stub", ok: false, value: encodeError(error) };
+  async #stubbed(stub: Stub, input: unknown): Promise<StoodIn> {
+    try {
+      return { mocked: "stub", ok: true, value: this.#output(await stub(input as never)) };
+    } catch (error) {
+      return { mocked: "stub", ok: false, value: encodeError(this.#options.redactor.apply("error", error)) };
+    }
+  }
+
+  #output(output: unknown): Encoded {
+    return encode(this.#options.redactor.apply("output", output));
   }
 }

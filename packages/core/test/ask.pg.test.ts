@@ -187,3 +187,15 @@ test("an input of which the ledger would not keep all is refused: the run would 
   await given({ cash: 7 });
   expect(await holdfast.run(id, work)).toEqual({ cash: 7 });
 });
+
+test("a question is recorded and asked without what looks like a secret in it, and is the same one again", async () => {
+  const [id, holdfast] = [newId(), await open()];
+  const work = (secret: string) => () =>
+    ask({ question: `May I go on with postgres://ana:${secret}@db.example/shop?` });
+  await expect(holdfast.run(id, work("hunter2-secret"))).rejects.toThrow("(RUN_WAITING)");
+  const [question] = await holdfast.questions.list({ runId: id });
+  expect(question?.question).toBe("May I go on with postgres://[redacted]@db.example/shop?");
+  await holdfast.questions.answer(question?.id ?? "", { value: true, ...ana });
+  expect(await holdfast.run(id, work("another-secret"))).toBe(true);
+  expect(JSON.stringify(await holdfast.entries(id))).not.toContain("hunter2");
+});

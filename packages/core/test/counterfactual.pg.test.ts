@@ -114,6 +114,35 @@ describe("mock-tools", () => {
     expect([calls, replayed.value]).toEqual([["model", "model", "model"], "done: as if 100"]);
   });
 
+  test("keeps nothing of what a stub gives or throws, or of what is set, that must not be kept", async () => {
+    const holdfast = await open({ tools, redact: ["output.ssn"] });
+    const work = async () => [
+      await port().step({ kind: "model", name: "acme/m", input: {} }, () => ({ ssn: "1" })),
+      await tool("look_up", {}, () => ({ ssn: "2" })),
+    ];
+    const id = newId();
+    await holdfast.run(id, work);
+    const more = async () => [
+      ...(await work()),
+      await tool("given", {}, () => 1),
+      await tool("thrown", {}, () => 1).catch((error) => error.message as string),
+    ];
+    const output = { ssn: "078-05-1120" };
+    const replayed = await holdfast.replay(id, more, {
+      mode: "mock-tools",
+      set: { steps: { "model#0": { output }, "look_up#0": { output } } },
+      stubs: {
+        given: () => output,
+        thrown: () => {
+          throw new Error("no: https://ana:hunter2-secret@api.example");
+        },
+      },
+    });
+    const kept = { ssn: "[redacted]" };
+    expect(replayed.value).toEqual([kept, kept, kept, "no: https://[redacted]@api.example"]);
+    expect(JSON.stringify(await holdfast.entries(replayed.id))).not.toMatch(/078|hunter2/);
+  });
+
   test("leaves the record as it is up to an entry, and does the rest", async () => {
     const { id, holdfast } = await recorded();
     const second = (await holdfast.entries(id)).findLast(

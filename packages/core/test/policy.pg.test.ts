@@ -113,6 +113,8 @@ describe("of several rules", () => {
   });
 });
 
+const LEAKS = "GET https://ana:hunter2-secret@opa.example failed, Authorization: Bearer hunter2-secret";
+
 describe("a policy that cannot decide denies", () => {
   test.each<[string, HoldfastOptions]>([
     [
@@ -128,6 +130,18 @@ describe("a policy that cannot decide denies", () => {
     const { calls, entries } = await under(options);
     expect(calls).toEqual([]);
     expect(entries).toMatchObject([{ kind: "refusal", reason: expect.stringContaining("could not decide") }]);
+  });
+
+  test.each<[string, HoldfastOptions, Parameters<typeof tool>[3]]>([
+    ["a rule", { policy: [{ when: () => Promise.reject(new Error(LEAKS)), then: "allow" }] }, {}],
+    ["a function", { policy: () => Promise.reject(new Error(LEAKS)) }, {}],
+    ["the framework's own approval", {}, { says: () => Promise.reject(new Error(LEAKS)) }],
+  ])("and no secret in what %s threw is recorded or told", async (_, options, more) => {
+    const [id, holdfast] = [newId(), await open(options)];
+    const work = () => tool("pay", {}, () => 1, more).catch((error) => error.message as string);
+    const told = await holdfast.run(id, work);
+    expect(told).toContain("could not decide: GET https://[redacted]@opa.example");
+    expect(JSON.stringify([told, await holdfast.entries(id)])).not.toContain("hunter2");
   });
 
   test("where it is told to, by its default", async () => {

@@ -4,6 +4,7 @@ import { finish } from "../finish.ts";
 import type { Standing } from "../heart.ts";
 import type { Entry, Failing } from "../ledger/entry.ts";
 import type { Means } from "../owner.ts";
+import type { Redactor } from "../redact.ts";
 import { type Retry, waitMs } from "../retry.ts";
 import { outside } from "../scope.ts";
 import { Session } from "../session.ts";
@@ -35,15 +36,17 @@ export async function execute(
   sessions.add(session);
   try {
     session.open(entries, { means, lease, standing });
-    const failing = (error: unknown) => nextTry(registered.retry, claimed.retries + 1, error);
+    const { redactor } = host.settings;
+    const failing = (error: unknown) => nextTry(registered.retry, claimed.retries + 1, error, redactor);
     const work = () =>
       session.root.enter(
         async () => await registered.handler(inputOf(session), contextOf(session.runId, session.run)),
       );
-    await finish(session, work, host.settings.redactor, { failing });
+    await finish(session, work, redactor, { failing });
   } catch (error) {
     // A ledger that cannot be read is not worked on: that is said, and the run is a dead letter.
-    if (!session.stopError && session.run.takeover?.epoch !== lease.epoch) await refuse(means, lease, error);
+    if (!session.stopError && session.run.takeover?.epoch !== lease.epoch)
+      await refuse(means, lease, host.settings.redactor.apply("error", error));
     session.stop(error);
   } finally {
     sessions.delete(session);
@@ -56,11 +59,17 @@ function inputOf({ run }: Session): unknown {
 }
 
 /** When the work is tried again, as it goes to the ledger. Undefined: it is not. */
-function nextTry(retry: Retry | undefined, tries: number, error: unknown): Failing | undefined {
+function nextTry(
+  retry: Retry | undefined,
+  tries: number,
+  error: unknown,
+  redactor: Redactor,
+): Failing | undefined {
   const failure = failureOf(error);
   const ms = waitMs(retry, tries, Math.random(), failure);
   if (ms === undefined) return undefined;
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  const message = redactor.message(error);
+  const text = error instanceof Error ? `${error.name}: ${message}` : message;
   return { kind: "note", note: "failing", tries, error: text, class: failure.class, waitMs: Math.round(ms) };
 }
 

@@ -46,6 +46,8 @@ export interface Evaluation {
   readonly used: (counted: Counted) => Used | PromiseLike<Used>;
   /** Awaits what a rule says, within a time limit: then it rejects. */
   readonly within: <T>(work: () => T | PromiseLike<T>) => Promise<T>;
+  /** What an error says, without what must not be kept. */
+  readonly message: (error: unknown) => string;
 }
 
 /**
@@ -53,7 +55,7 @@ export interface Evaluation {
  * denies, and the reason says so.
  */
 export async function evaluate(evaluation: Evaluation): Promise<Evaluated> {
-  const { policy, fallback, call, run, used, within } = evaluation;
+  const { policy, fallback, call, run, used, within, message } = evaluation;
   const counted: Counted[] = [];
   if (typeof policy === "function") {
     const rule = policy.name || "policy";
@@ -62,7 +64,7 @@ export async function evaluate(evaluation: Evaluation): Promise<Evaluated> {
       if (said === undefined) return byDefault(fallback, counted);
       return ruled(rule, typeof said === "string" ? { then: said } : said, counted);
     } catch (error) {
-      return broken(rule, error);
+      return broken(rule, message(error));
     }
   }
   for (const [i, rule] of policy.entries()) {
@@ -88,7 +90,7 @@ export async function evaluate(evaluation: Evaluation): Promise<Evaluated> {
       }
       return ruled(name, { ...rule, reason: rule.reason ?? reasonOf(rule) }, counted);
     } catch (error) {
-      return broken(name, error);
+      return broken(name, message(error));
     }
   }
   return byDefault(fallback, counted);
@@ -113,8 +115,7 @@ const byDefault = (then: Then, counted: readonly Counted[]): Evaluated => ({
   counted,
 });
 
-function broken(rule: string, error: unknown): Evaluated {
-  const what = error instanceof Error ? error.message : String(error);
-  const reason = `the rule ${rule} could not decide: ${what}`;
+function broken(rule: string, why: string): Evaluated {
+  const reason = `the rule ${rule} could not decide: ${why}`;
   return { decision: { then: "deny", rule, reason }, ruling: { then: "deny" }, counted: [] };
 }

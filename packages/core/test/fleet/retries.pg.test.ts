@@ -39,6 +39,25 @@ test("work that failed is tried again when its time comes, and does nothing of w
   expect((await holdfast.runs.get(run.id)).attempts).toEqual({ crashes: 0, retries: 1, resumes: 0 });
 });
 
+test("no secret in what failed is in the note that says so", async () => {
+  const holdfast = await open();
+  const agent = holdfast.agent(
+    "leaking",
+    () => {
+      throw new Error("401 of https://ana:hunter2-secret@api.example, Authorization: Bearer hunter2-secret");
+    },
+    { retry: { attempts: 2, firstMs: 0, longestMs: 0 } },
+  );
+  const run = await holdfast.start(agent, undefined);
+  await holdfast.worker().start();
+  await expect(run.result()).rejects.toThrow("401 of");
+  const entries = await run.entries();
+  expect(entries.find((entry) => entry.kind === "note" && entry.note === "failing")).toMatchObject({
+    error: "Error: 401 of https://[redacted]@api.example, Authorization: [redacted]",
+  });
+  expect(JSON.stringify(entries)).not.toContain("hunter2");
+});
+
 test("a run whose tries are used up has failed, and is a dead letter until it is redriven", async () => {
   const holdfast = await open();
   let mended = false;
