@@ -4,6 +4,7 @@ import { executionOf } from "./execution.ts";
 import { fromKept, isMessage, type Message, toKept } from "./kept.ts";
 import { answersIn, capIn, thinkingIn, withCap } from "./output-cap.ts";
 import { governedBy, type Review, reviewOf } from "./review.ts";
+import { toldTools } from "./told-tools.ts";
 
 /** A model's answer as the ledger keeps it: one of `n`, mostly the only one. */
 export interface Answer {
@@ -31,6 +32,7 @@ export function modelCall(
   const { reviews } = executionOf(port);
   const params = model.invocationParams?.(options);
   const asked = askedModel({ model, options }, params);
+  const told = toldTools(params);
   return {
     kind: "model",
     name: [asked.provider, asked.model].filter(Boolean).join("/"),
@@ -38,7 +40,7 @@ export function modelCall(
     input: { model: model._llmType(), ...requestIn(params, options), messages: messages.map(said) },
     signal: options.signal,
     heedsSet: port.set !== undefined,
-    emits: (answer) => emitted(answer, reviews),
+    emits: (answer) => emitted(answer, reviews, told),
     usage,
   };
 }
@@ -99,13 +101,18 @@ function said(message: unknown): unknown {
 
 const answered = ({ generations }: Answer) => generations.map(({ message }) => fromKept(message) as Message);
 
-function emitted(answer: Answer, reviews: ReadonlyMap<string, Review>): EmittedCall[] {
+function emitted(
+  answer: Answer,
+  reviews: ReadonlyMap<string, Review>,
+  told: ReturnType<typeof toldTools>,
+): EmittedCall[] {
   return answered(answer).flatMap(({ id: of, tool_calls = [] }) =>
-    tool_calls.flatMap(({ id, name, args }) =>
-      id === undefined
-        ? []
-        : [{ id, name, input: args, answer: of, ...governedBy(() => reviews.get(reviewOf(of, id))) }],
-    ),
+    tool_calls.flatMap(({ id, name, args }): EmittedCall[] => {
+      if (id === undefined) return [];
+      const call = { id, name, input: args, answer: of };
+      if (told && !told.has(name)) return [{ ...call, runs: "nowhere" }];
+      return [{ ...call, ...governedBy(() => reviews.get(reviewOf(of, id)), told?.get(name)) }];
+    }),
   );
 }
 

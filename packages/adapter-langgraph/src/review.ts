@@ -9,10 +9,10 @@ export interface Review {
   readonly schema?: unknown;
 }
 
-/** What policy is to know of a call: the middleware comes to it only after the answer. */
-export const governedBy = (review: () => Review | undefined): Governed => ({
+/** What policy is to know of a call, and of its tool's schema: the middleware comes to it only after the answer. */
+export const governedBy = (review: () => Review | undefined, schema?: unknown): Governed => ({
   says: () => review()?.ruling,
-  schema: () => review()?.schema,
+  schema: () => review()?.schema ?? schema,
 });
 
 /** Of an answer, which call. */

@@ -50,7 +50,7 @@ export async function lookAhead(tool: object, { neverAsks, runContext }: Hold): 
 
 /** What policy is to know of a call of this tool. */
 export function governed(tool: Approvable, { runContext }: Hold, id: string, input: unknown): Governed {
-  const known: Governed = tool.type === "function" ? { check: readable, schema: () => tool.parameters } : {};
+  const known: Governed = tool.type === "function" ? { schema: () => tool.parameters } : {};
   const author = authors.get(tool);
   if (!author || always.get(author) === false) return known;
   const says = async () => {
@@ -63,7 +63,3 @@ export function governed(tool: Approvable, { runContext }: Hold, id: string, inp
   };
   return { ...known, says };
 }
-
-/** Of what is no JSON the SDK tells the model, and calls nothing. */
-const readable: Governed["check"] = (input) =>
-  typeof input === "string" ? { ok: false, why: "it is no JSON" } : { ok: true, input };

@@ -76,6 +76,18 @@ describe.each(versions)("$name", ({ sdk }) => {
     },
   );
 
+  test("arguments that do not fit the tool's schema are asked about by nobody, and the model is told", async () => {
+    const wire = tool("wire");
+    const model = new ItemModel([calls("wire", { cents: "many" })], [says("ok")]);
+    const runId = newRunId();
+    const result = await governed
+      .here()
+      .run(runId, () => run(new Agent({ name: "Wires", model, tools: [wire.tool] }), "go"));
+    expect(outputsOf(result)).toEqual([expect.stringContaining("does not fit")]);
+    expect(wire.inputs).toEqual([]);
+    expect(await governed.here().questions.list({ runId })).toEqual([]);
+  });
+
   test("a call that needs none goes out, and nothing is recorded of a decision", async () => {
     const pay = tool("pay", { needsApproval: dynamic });
     const look = tool("look", { needsApproval: false });

@@ -2,6 +2,7 @@ import { encode } from "./codec.ts";
 import { type Course, parsed } from "./course.ts";
 import { type Candidate, type Decidable, type Decided, Decisions } from "./decisions.ts";
 import { digestOf } from "./json.ts";
+import { whyNotFits } from "./json-schema.ts";
 import type { Lane } from "./lane.ts";
 import { type Asked, lastUnused, pendingOf } from "./ledger/asked.ts";
 import type { Intent, Question } from "./ledger/entry.ts";
@@ -14,6 +15,7 @@ import type { Counted } from "./policy/evaluate.ts";
 import { changeOf, newQuestion, whyRefused } from "./question.ts";
 import type { RunWriter } from "./run-writer.ts";
 import { businessKeyOf, type RunSettings, settingsOf } from "./settings.ts";
+import type { Checked, Governed } from "./step/call.ts";
 
 /** By what a call goes out: its intent says so. */
 export interface Cleared {
@@ -99,6 +101,11 @@ export class Deciding {
         await writer.withdraw(pending.question.question);
         continue;
       }
+      const checked = candidate.check ? undefined : await fitting(candidate, candidate.input);
+      if (checked?.ok === false) {
+        await this.#refuse(candidate, undefined, { reason: `what it is called with ${checked.why}` });
+        continue;
+      }
       const decided = this.#takeAhead(candidate) ?? (await this.#decisions.decide(candidate));
       const then = enforced(decided.decision);
       if (then === "allow") return decided;
@@ -133,7 +140,7 @@ export class Deciding {
     for (const { id, name, input: said, runs = "here", check, schema, says } of course.turnOf(model)) {
       if (runs !== "here") continue;
       const raw = parsed(said);
-      const checked = check ? await check(raw) : { ok: true as const, input: raw };
+      const checked = await fitting({ check, schema }, raw);
       if (!checked.ok) continue; // the framework tells the model, and calls nothing
       const { input } = checked;
       const tool = settingsOf(settings.tools, name);
@@ -193,9 +200,7 @@ export class Deciding {
     }
     const change = changeOf(asked);
     if (!change) return { decision, question: id };
-    const checked = candidate.check
-      ? await candidate.check(change.input)
-      : { ok: true as const, input: change.input };
+    const checked = await fitting(candidate, change.input);
     if (!checked.ok) {
       const text = `${question.text} What ${change.by} changed its arguments to, the tool does not take: ${checked.why}`;
       const { need, of, expiresInSeconds, decision } = question;
@@ -217,9 +222,7 @@ export class Deciding {
     const asked = question === undefined ? undefined : this.#of.run.questions.get(question);
     const change = asked && changeOf(asked);
     if (!change) return { decision, question };
-    const checked = candidate.check
-      ? await candidate.check(change.input)
-      : { ok: true as const, input: change.input };
+    const checked = await fitting(candidate, change.input);
     if (checked.ok) return { decision, question, changed: { input: checked.input } };
     const why = `${change.by} changed its arguments, and the tool does not take them any more: ${checked.why}`;
     throw this.#of.course.diverged(candidate.key, why);
@@ -316,4 +319,11 @@ export function recordedDecision(run: Run, key: string): Then | undefined {
   if (step?.at === "refused") return "deny";
   if (step && "intent" in step && step.intent) return step.intent.question === undefined ? "allow" : "ask";
   return pendingOf(run.questions, key) && "ask";
+}
+
+/** Arguments as the tool takes them: by its own check, else by its JSON Schema. One that cannot be read takes anything. */
+async function fitting({ check, schema }: Governed, input: unknown): Promise<Checked> {
+  if (check) return await check(input);
+  const why = whyNotFits(await schema?.(), input);
+  return why === undefined ? { ok: true, input } : { ok: false, why };
 }
