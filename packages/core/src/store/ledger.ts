@@ -305,7 +305,9 @@ export function rowOf(fact: Fact): {
   value: Encoded | null;
 } {
   const { kind, step, value } = fact as Fact & { step?: string; value?: Encoded };
-  const body = readable(JSON.stringify(smallOf(fact as Partial<EntryRow>)));
+  const small = smallOf(fact as Partial<EntryRow>);
+  // What a model was asked is rebuilt from its request, to the letter: in SQL it is read through holdfast.body_of.
+  const body = "request" in small ? JSON.stringify(small) : readable(JSON.stringify(small));
   return { kind, step: step ?? null, body, value: value ?? null };
 }
 
