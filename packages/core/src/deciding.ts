@@ -204,9 +204,8 @@ export class Deciding {
     if (!checked.ok) {
       const text = `${question.text} What ${change.by} changed its arguments to, the tool does not take: ${checked.why}`;
       const { need, of, expiresInSeconds, decision } = question;
-      await this.#of.writer.ask([
-        newQuestion({ ...(await this.#asked(candidate)), text, decision, need, of, expiresInSeconds }),
-      ]);
+      const asked = await this.#asked(candidate);
+      await this.#ask([newQuestion({ ...asked, text, decision, need, of, expiresInSeconds })]);
       return undefined;
     }
     // Whoever approved it said yes to these arguments. A no of policy to them stands all the same.

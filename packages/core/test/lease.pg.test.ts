@@ -106,6 +106,15 @@ describe("a run is taken", () => {
     expect(await take(lease, await aWorker(store))).toBeUndefined();
   });
 
+  test("not once it failed and was pruned: whoever had read it before finds nothing to go on from", async () => {
+    const lease = await aRun(store, await aWorker(store));
+    const facts = [{ kind: "outcome", status: "failed", kept: true }] as const;
+    await append(store.db, [{ lease, number: 1, facts, ends: "failed" }]);
+    await store.db.query("update holdfast.runs set pruned_at = now() where run = $1", [lease.run]);
+    expect(await take(lease, await aWorker(store))).toBeUndefined();
+    expect(await headOf(store, lease)).toMatchObject({ status: "failed", epoch: 1 });
+  });
+
   test("again after it failed, which counts as a retry", async () => {
     const lease = await aRun(store, await aWorker(store));
     await append(store.db, [

@@ -56,6 +56,7 @@ with head as (
    where r.run   = $1
      and r.epoch = $4
      and (r.command is null or r.status = 'failed')
+     and r.pruned_at is null
      and exists (select from holdfast.workers w where w.worker = $2 and w.until > now())
      and (   r.status in ('waiting', 'queued', 'failed')
           or r.status = 'running'
