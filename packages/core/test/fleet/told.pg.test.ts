@@ -127,11 +127,15 @@ test("a handler is told in every execution of those runs alone that it came afte
   const agent = holdfast.agent("parent", async (_: unknown, { outputs }: AgentContext) => {
     const started = await holdfast.start(child, 2);
     await started.result();
+    await ask({ question: "Go on?" });
     return outputs;
   });
   const first = await holdfast.start(child, 1);
   const run = await holdfast.start(agent, undefined, { after: [{ run: first, name: "first" }] });
   await holdfast.worker().start();
+  await eventually(async () => (await holdfast.runs.get(run.id)).waitingOn === "input");
+  const [question] = await holdfast.questions.list({ runId: run.id });
+  await holdfast.questions.answer(question?.id ?? "", { value: true, by: "ana" });
   expect(await run.result()).toEqual({ first: 1 });
   expect((await run.entries()).filter((entry) => entry.kind === "takeover").length).toBeGreaterThan(1);
 });
